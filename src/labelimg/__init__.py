@@ -1,0 +1,1 @@
+"""Labelimg: sort folders of mixed images into folders of similar ones."""
