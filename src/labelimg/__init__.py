@@ -1,1 +1,47 @@
-"""Labelimg: sort folders of mixed images into folders of similar ones."""
+"""Labelimg: sort folders of mixed images into folders of similar ones.
+
+The names below are resolved when they are used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from labelimg.cache import FeatureCache as FeatureCache
+    from labelimg.clusterimg.merging import merge as merge
+    from labelimg.clusterimg.pipeline import cluster as cluster
+    from labelimg.clusterimg.results import Clustering as Clustering
+    from labelimg.clusterimg.results import Settings as Settings
+    from labelimg.errors import LabelimgError as LabelimgError
+    from labelimg.errors import OutputError as OutputError
+    from labelimg.errors import TransferError as TransferError
+    from labelimg.errors import UnreadableImageError as UnreadableImageError
+    from labelimg.errors import UsageError as UsageError
+    from labelimg.images import Unreadable as Unreadable
+
+_HOME = {
+    "Clustering": "labelimg.clusterimg.results",
+    "FeatureCache": "labelimg.cache",
+    "LabelimgError": "labelimg.errors",
+    "OutputError": "labelimg.errors",
+    "Settings": "labelimg.clusterimg.results",
+    "TransferError": "labelimg.errors",
+    "Unreadable": "labelimg.images",
+    "UnreadableImageError": "labelimg.errors",
+    "UsageError": "labelimg.errors",
+    "cluster": "labelimg.clusterimg.pipeline",
+    "merge": "labelimg.clusterimg.merging",
+}
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(_HOME)

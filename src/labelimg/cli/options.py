@@ -1,0 +1,52 @@
+"""Options that several commands share, and what they are turned into."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from labelimg.errors import UsageError
+
+if TYPE_CHECKING:
+    from labelimg.cache import FeatureCache
+
+Images = Annotated[list[Path], typer.Argument(help="One folder of images or several.", metavar="IMAGES...")]
+THREADS = Annotated[
+    int | None, typer.Option(help="Threads to work with. Default: one for each processor.", show_default=False)
+]
+QUIET = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no list of unreadable images.")]
+CACHE = Annotated[
+    Path | None,
+    typer.Option(help="Keep features here and not in the user's cache folder.", metavar="DIR", show_default=False),
+]
+
+
+def size_of(text: str | None) -> tuple[int, int] | None:
+    """Width and height from "WxH"; raises UsageError for anything else.
+
+    >>> size_of("128x96")
+    (128, 96)
+    """
+    if text is None:
+        return None
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise UsageError(f"--size must be a width and a height such as 128x128, got {text!r}")
+    return int(width), int(height)
+
+
+@contextmanager
+def opened_cache(folder: Path | None, refused: bool) -> Iterator[FeatureCache | None]:
+    """The feature cache in the folder or the user's own; None if it is refused."""
+    if refused:
+        yield None
+        return
+    from labelimg.cache import FeatureCache
+
+    with FeatureCache(folder, warn=lambda text: print(f"labelimg: {text}", file=sys.stderr)) as cache:  # noqa: T201
+        yield cache

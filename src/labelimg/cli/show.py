@@ -1,0 +1,121 @@
+"""What the commands print: progress to stderr, results to stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from labelimg.clusterimg.results import Clustering
+
+_LISTED = 20  # unreadable images that are named on the terminal; all are in unreadable.csv
+_REFRESH_S = 0.1
+
+
+class Progress:
+    """A bar for each stage on stderr, with its rate and the time left; nothing when stderr is no terminal."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._shown = not quiet and sys.stderr.isatty()
+        self._bars: Any = None
+        self._task: Any = None
+        self._stage = ""
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Show that `done` of `total` parts of the stage are done."""
+        if not self._shown:
+            return
+        if self._bars is None:
+            self._bars = _bars()
+            self._bars.start()
+        if stage != self._stage:
+            if self._task is not None:
+                self._bars.stop_task(self._task)
+            self._stage, self._task = stage, self._bars.add_task(stage, total=None)
+        if total:
+            self._bars.update(self._task, completed=done, total=total)
+
+
+def _bars() -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Any) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text(f"{speed:,.0f}/s" if speed else "", style="progress.data.speed")
+
+    return Bars(
+        TextColumn("{task.description:24}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        refresh_per_second=1 / _REFRESH_S,
+    )
+
+
+def print_summary(result: Clustering, *, as_json: bool, dry_run: bool = False) -> None:
+    """The short table, or its JSON; unreadable images go to stderr."""
+    readable = {str(path) for path in result.images}  # one that could be read may still not have been transferred
+    numbers = {
+        "images": len(readable) + sum(each.path not in readable for each in result.unreadable),
+        "clusters": len(result.clusters),
+        "clustered": result.clustered,
+        "outliers": len(result.outliers),
+        "unreadable": len(result.unreadable),
+    }
+    settings = result.settings
+    seconds = round(sum(result.seconds.values()), 3)
+    if as_json:
+        more = {"threshold": settings.threshold, "method": settings.method, "out": str(result.out), "seconds": seconds}
+        typer.echo(json.dumps({**numbers, **more}))
+        return
+    rows = [(name, f"{number:,}") for name, number in numbers.items()]
+    if result.skipped:
+        rows.append(("no images", f"{result.skipped:,} files of other kinds"))
+    rows.append(("method", f"{settings.method}, threshold {settings.threshold:g}"))
+    rows.append(("seconds", f"{seconds:.1f}"))
+    rows.append(("result", "nothing was written" if dry_run else _shown(result)))
+    for name, text in rows:
+        typer.echo(f"{name:<11} {text}")
+
+
+def _shown(result: Clustering) -> str:
+    assert result.out is not None
+    if result.settings.transfer == "none":
+        return str(result.out / "clusters.csv")
+    return str(result.out / "results") if result.merged is not None else str(result.out)
+
+
+def print_plan(result: Clustering) -> None:
+    """A line for each image: where it is, and where it would go."""
+    for image in result.images:
+        place = result.written.get(image)
+        if place is not None:
+            typer.echo(f"{os.path.relpath(image, result.root)} -> {place}")
+
+
+def print_unreadable(result: Clustering) -> None:
+    """A line on stderr for each image that could not be read, up to a number of them."""
+    for each in result.unreadable[:_LISTED]:
+        typer.echo(f"labelimg: {os.path.relpath(each.path, result.root)}: {each.reason}", err=True)
+    if len(result.unreadable) > _LISTED:
+        typer.echo(f"labelimg: and {len(result.unreadable) - _LISTED} more, all in unreadable.csv", err=True)

@@ -1,0 +1,247 @@
+"""`merge`: make one of the batch folders that a run without merging left, also of ones that were changed by hand."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelimg import files
+from labelimg.cache import FeatureCache
+from labelimg.clusterimg import flow
+from labelimg.clusterimg.batches import available_memory
+from labelimg.clusterimg.clock import Clock, Stage
+from labelimg.clusterimg.extraction import extract
+from labelimg.clusterimg.folders import Entry, plan_transfers, read_record, rebase, record_tables
+from labelimg.clusterimg.methods import make_method
+from labelimg.clusterimg.pairs import Pairs, no_pairs
+from labelimg.clusterimg.pairwise import PairwiseGrouper
+from labelimg.clusterimg.pipeline import check_settings, thread_count
+from labelimg.clusterimg.results import Clustering, Settings
+from labelimg.clusterimg.tables import merge_tables, read_run
+from labelimg.errors import OutputError
+from labelimg.images import Unreadable, find_images
+from labelimg.lock import Lock
+
+
+def merge(
+    result: str | os.PathLike[str],
+    *,
+    threshold: float | None = None,
+    rescue: bool | None = None,
+    threads: int | None = None,
+    cache: FeatureCache | None = None,
+    progress: Stage | None = None,
+) -> Clustering:
+    """Merge the batch folders in `result`, the output folder of a run with `merge=False`, into one.
+
+    The folders count as they are now: images may have been put elsewhere, renamed, added or deleted, and clusters
+    renamed, made or emptied by hand. The first image of each cluster, in the order of the original names, is its
+    representative. `threshold` and `rescue` are those of the run unless given. An image or folder is only renamed
+    within `result`; what is no image stays where it is. The result's `batches` are empty.
+
+    Raises OutputError if there is nothing to merge, UsageError for an argument that cannot be.
+    """
+    out = Path(result).absolute()
+    run = read_run(out)
+    settings = _settings(run, threshold, rescue)
+    check_settings(settings)
+    method = make_method(settings.method, **settings.parameters)
+    clock = Clock(progress)
+    with Lock(out):
+        with clock.stage("finding images"):
+            items, unreadable = _items(out, Path(run["root"]))
+        batches = _batches(items)
+        if len(batches) == 0:
+            raise OutputError(f"{files.printable(out)} has no images in batch folders to merge")
+        memory = available_memory() // 2
+        wanted = _representatives(batches, rescue=settings.rescue)
+        with clock.stage("decoding") as told:
+            paths = [items[row].readable_path() for row in wanted]
+            extracted = extract(paths, method, threads=thread_count(threads), memory=memory, cache=cache, progress=told)
+        pairwise = PairwiseGrouper(method, extracted.features, settings.threshold, thread_count(threads), memory)
+        with clock.stage("merging") as told:
+            grouper = _SomeReadable(pairwise, np.asarray(wanted, np.int32), extracted.rows.astype(np.int32))
+            merged = flow.merge_batches(grouper, batches, rescue=settings.rescue, progress=told)
+        clustering = Clustering(
+            root=Path(run["root"]),
+            images=(),
+            clusters=(),
+            outliers=(),
+            unreadable=tuple(sorted((*unreadable, *extracted.unreadable), key=lambda each: each.path)),
+            skipped=0,
+            pairs=merged.pairs or no_pairs(),
+            settings=settings,
+            batches=(),
+            merged=merged,
+            out=out,
+            decoded=extracted.decoded,
+        )
+        with clock.stage("moving"):
+            clustering = _rearranged(clustering, items, out)
+        record_tables(out, merge_tables(replace(clustering, seconds=clock.seconds), out, run))
+    return replace(clustering, seconds=clock.seconds)
+
+
+@dataclass(frozen=True)
+class _Item:
+    """An image in a batch folder: its place relative to the output folder, and the file it came from, if known."""
+
+    out: Path
+    place: str
+    entry: Entry | None
+    key: str  # what name order goes by
+
+    @property
+    def batch(self) -> str:
+        return self.place.split("/")[0]
+
+    @property
+    def folder(self) -> str:
+        """The cluster's folder in the batch; "outliers" also for an image that lies beside the folders."""
+        parts = self.place.split("/")
+        return parts[1] if len(parts) > 2 else "outliers"
+
+    def readable_path(self) -> str:
+        """The original while it is what was copied, for the cache knows it; else the file in the batch folder."""
+        if self.entry is not None and _stamp(self.entry.source) == (self.entry.size, self.entry.mtime_ns):
+            return self.entry.source
+        return str(self.out / self.place)
+
+
+def _settings(run: dict[str, Any], threshold: float | None, rescue: bool | None) -> Settings:
+    known = {field: value for field, value in run["settings"].items() if field in Settings.__dataclass_fields__}
+    try:
+        parameters = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in known["parameters"].items()
+        }
+        sequences = {name: tuple(known[name]) for name in ("folders", "include", "exclude")}
+        settings = Settings(**{**known, **sequences, "parameters": parameters})
+    except (KeyError, TypeError, AttributeError) as error:
+        raise OutputError(f"run.json does not say how the run was made: {error}") from error
+    if settings.transfer == "none":
+        raise OutputError(
+            "there is nothing to merge: the run was made with --transfer none, so it has no batch folders"
+        )
+    if run.get("merged"):
+        raise OutputError("there is nothing to merge: the run's batches are merged already")
+    changes: dict[str, Any] = {"merge": True}
+    if threshold is not None:
+        changes["threshold"] = threshold
+    if rescue is not None:
+        changes["rescue"] = rescue
+    return replace(settings, **changes)
+
+
+def _items(out: Path, root: Path) -> tuple[list[_Item], list[Unreadable]]:
+    """The images in the batch folders, by the names of their originals; what is in the way of one is listed."""
+    folders = sorted((path for path in out.glob("batch_*") if path.is_dir()), key=lambda path: (len(path.name), path))
+    if not folders:
+        return [], []
+    found = find_images(folders)
+    places = [Path(path).relative_to(out).as_posix() for path in found.paths]
+    record = read_record(out)
+    known = _matched(out, places, record.entries if record is not None else ())
+    items = []
+    for place in places:
+        entry = known.get(place)
+        source = str(out / place) if entry is None or not entry.source else entry.source
+        entry = None if entry is None or not entry.source else entry
+        items.append(_Item(out, place, entry, Path(os.path.relpath(source, root)).as_posix()))
+    return sorted(items, key=lambda item: (item.key, item.place)), list(found.unreadable)
+
+
+def _matched(out: Path, places: Sequence[str], entries: Sequence[Entry]) -> dict[str, Entry]:
+    """Which recorded file each place holds: by place, else by name, size and time, else by size and time alone."""
+    at = {entry.target: entry for entry in entries}
+    matched = {place: at[place] for place in places if place in at}
+    gone = [entry for entry in entries if entry.target not in matched and not os.path.lexists(out / entry.target)]
+    for with_name in (True, False):
+        waiting: dict[tuple[str, int, int], list[Entry]] = defaultdict(list)
+        for entry in gone:
+            waiting[_looks(entry.target, (entry.size, entry.mtime_ns), with_name)].append(entry)
+        for place in places:
+            if place not in matched:
+                candidates = waiting.get(_looks(place, _stamp(out / place), with_name))
+                if candidates:
+                    matched[place] = candidates.pop(0)
+        taken = {entry.target for entry in matched.values()}
+        gone = [entry for entry in gone if entry.target not in taken]
+    return matched
+
+
+def _looks(place: str, stamp: tuple[int, int], with_name: bool) -> tuple[str, int, int]:
+    return (place.rpartition("/")[2] if with_name else "", *stamp)
+
+
+def _stamp(path: str | Path) -> tuple[int, int]:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return -1, -1
+    return status.st_size, status.st_mtime_ns
+
+
+def _batches(items: Sequence[_Item]) -> list[tuple[list[flow.Rows], flow.Rows]]:
+    folders: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for row, item in enumerate(items):
+        folders[item.batch][item.folder].append(row)
+    batches = []
+    for _, inside in sorted(folders.items(), key=lambda pair: (len(pair[0]), pair[0])):
+        outliers = np.asarray(inside.pop("outliers", []), np.int32)
+        batches.append(([np.asarray(rows, np.int32) for rows in inside.values()], outliers))
+    return batches
+
+
+def _representatives(batches: Sequence[tuple[Sequence[flow.Rows], flow.Rows]], *, rescue: bool) -> list[int]:
+    rows = [int(cluster[0]) for clusters, _ in batches for cluster in clusters]
+    if rescue:
+        rows += [row for _, outliers in batches for row in outliers.tolist()]
+    return sorted(rows) if len(batches) > 1 else []
+
+
+@dataclass(frozen=True, eq=False)
+class _SomeReadable:
+    """A grouper over rows of which `readable[k]` counts the rows[...] that features were obtained for.
+
+    An image that could not be read is of no group.
+    """
+
+    grouper: flow.Grouper
+    rows: flow.Rows
+    readable: flow.Rows
+
+    def group(self, rows: flow.Rows, progress: Any = None) -> flow.Groups:
+        assert np.array_equal(rows, self.rows)
+        groups = self.grouper.group(np.arange(len(self.readable), dtype=np.int32), progress)
+        labels = np.full(len(rows), -1, np.int32)
+        labels[self.readable] = groups.labels
+        pairs = groups.pairs
+        if pairs is not None:
+            pairs = Pairs(self.readable[pairs.i], self.readable[pairs.j], pairs.similarity, pairs.complete)
+        return flow.Groups(labels, pairs)
+
+
+def _rearranged(clustering: Clustering, items: Sequence[_Item], out: Path) -> Clustering:
+    """Rename the files to where the merged clusters have them; the clustering with its images filled in."""
+    folders = clustering.folders()
+    layout = [(str(out / items[row].place), folder) for folder, rows in folders for row in rows.tolist()]
+    plan = plan_transfers(out, "copy", layout, folders=[folder for folder, _ in folders])
+    moved = [(Path(each.source).relative_to(out).as_posix(), each.target) for each in plan.transfers]
+    rebase(out, moved, folders=[folder for folder, _ in folders])
+    places = dict(moved)
+    images = tuple(Path(item.entry.source) if item.entry else out / places[item.place] for item in items)
+    merged = clustering.merged
+    assert merged is not None
+    return replace(
+        clustering,
+        images=images,
+        clusters=tuple(tuple(images[row] for row in rows) for rows in merged.clusters),
+        outliers=tuple(images[row] for row in merged.outliers),
+        written={image: out / places[item.place] for image, item in zip(images, items, strict=True)},
+    )

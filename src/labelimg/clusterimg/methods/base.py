@@ -1,0 +1,90 @@
+"""What every method has in common: its parameters, their ranges, and the three things it can do."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelimg.clusterimg.features import Features, features_of
+from labelimg.clusterimg.pairs import Pairs, Progress
+from labelimg.errors import UsageError
+from labelimg.images import Shrink
+
+
+def parameter(default: int, help: str, low: int, high: int) -> Any:
+    """A dataclass field that carries its meaning and its range; options and checks are made from it."""
+    return dataclasses.field(default=default, metadata={"help": help, "low": low, "high": high})
+
+
+@dataclass(frozen=True)
+class Method(ABC):
+    """A way to compare images, with its parameters.
+
+    name: as on the command line. default_threshold: measured, see docs/quality.md. dtype: of the features. size, scale:
+    what images are shrunk to, (width, height) or a factor; at most one of them, None for what the method prefers.
+    """
+
+    name: ClassVar[str]
+    default_threshold: ClassVar[float]
+    dtype: ClassVar[type]
+
+    size: tuple[int, int] | None = None
+    scale: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for a parameter that is out of its range."""
+        if self.size is not None and self.scale is not None:
+            raise UsageError("size and scale exclude each other: give one of them")
+        if self.size is not None and not (len(self.size) == 2 and all(1 <= side <= 4096 for side in self.size)):
+            raise UsageError(f"size must be a width and a height from 1 to 4096 pixels, got {self.size}")
+        if self.scale is not None and not 0 < self.scale <= 1:
+            raise UsageError(f"scale must be greater than 0 and at most 1, got {self.scale}")
+        for own in dataclasses.fields(self):
+            low, high, value = own.metadata.get("low"), own.metadata.get("high"), getattr(self, own.name)
+            if low is not None and high is not None and not (type(value) is int and low <= value <= high):
+                raise UsageError(f"{own.name} must be a whole number between {low} and {high}, got {value!r}")
+
+    @property
+    @abstractmethod
+    def shrink(self) -> Shrink:
+        """What an image is shrunk to before it is looked at."""
+
+    @abstractmethod
+    def feature(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
+        """The feature of one image that was shrunk to `shrink`; called from several threads."""
+
+    @abstractmethod
+    def similar_pairs(
+        self,
+        features: Features,
+        threshold: float,
+        *,
+        threads: int = 1,
+        most: int | None = None,
+        progress: Progress | None = None,
+    ) -> Pairs:
+        """The pairs whose similarity is greater than the threshold; a spanning forest if they are more than `most`.
+
+        The same pairs and similarities whatever the threads; no pair of fewer than two images.
+        """
+
+    def warm_up(self) -> None:
+        """Load the compiled kernels that `similar_pairs` needs; the first time on a machine, compile them."""
+        width, height = self.shrink.target(64, 48)
+        blank = np.zeros((height, width, 3) if self.shrink.colour else (height, width), np.uint8)
+        self.similar_pairs(features_of([self.feature(blank)] * 2, self.dtype), 0.5)
+
+
+def least_count(threshold: float, total: int) -> int:
+    """The smallest count of `total` whose share is greater than the threshold; total + 1 if none is.
+
+    >>> least_count(0.5, 4), least_count(1.0, 4), least_count(-1.0, 4)
+    (3, 5, 0)
+    """
+    shares = np.arange(total + 1) / total
+    return int(np.searchsorted(shares, threshold, side="right"))

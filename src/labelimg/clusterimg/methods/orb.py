@@ -1,0 +1,73 @@
+"""ORB: what share of the keypoints' descriptors has a good match in the other image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelimg.clusterimg.features import Features
+from labelimg.clusterimg.methods.base import Method, parameter
+from labelimg.clusterimg.pairs import Kernel, Pairs, Progress, as_they_are, no_pairs
+from labelimg.images import Shrink
+
+
+@dataclass(frozen=True)
+class Orb(Method):
+    """Good matches / all matches of OpenCV's ORB descriptors.
+
+    Every descriptor of both images is matched with the nearest one of the other image (brute force, Hamming); the
+    match is good when they differ in at most `good_bits` of 256 bits. So the similarity is symmetric, and 1 for
+    identical images. An image without descriptors has similarity 0 to every other.
+    """
+
+    name: ClassVar[str] = "orb"
+    default_threshold: ClassVar[float] = 0.3
+    dtype: ClassVar[type] = np.uint8
+
+    orb_size: int = parameter(400, "the longest side, in pixels, at which keypoints are looked for", 32, 8192)
+    orb_features: int = parameter(200, "the most keypoints of an image", 1, 10_000)
+    good_bits: int = parameter(32, "a match is good when at most N of the 256 bits differ", 0, 256)
+
+    @property
+    def shrink(self) -> Shrink:
+        """The grey image, its longest side orb_size, unless a size or a scale is given."""
+        if self.size is not None or self.scale is not None:
+            return Shrink(colour=False, size=self.size, scale=self.scale)
+        return Shrink(colour=False, longest=self.orb_size)
+
+    def feature(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The descriptors, (keypoints, 32) uint8, perhaps none."""
+        import cv2
+
+        _, descriptors = cv2.ORB.create(nfeatures=self.orb_features).detectAndCompute(pixels, None)
+        return np.empty((0, 32), np.uint8) if descriptors is None else np.asarray(descriptors, np.uint8)
+
+    def similar_pairs(
+        self,
+        features: Features,
+        threshold: float,
+        *,
+        threads: int = 1,
+        most: int | None = None,
+        progress: Progress | None = None,
+    ) -> Pairs:
+        """The pairs whose share of good matches is greater than the threshold."""
+        from labelimg.clusterimg import kernels
+        from labelimg.clusterimg.search import similar_pairs
+
+        n = len(features)
+        if n < 2:
+            return no_pairs()
+        words = np.ascontiguousarray(features.values).reshape(-1, 32).view(np.uint64)
+        kernel = Kernel(
+            kernels.match_pairs,
+            (words, features.offsets // 32, self.good_bits),
+            limit=threshold,
+            value_type=np.float64,
+            pair_ns=1 + float(np.square(features.shapes[:, 0].mean())) * 1.5,
+            similarity=as_they_are,
+        )
+        return similar_pairs(n, kernel, threads=threads, most=most, progress=progress)

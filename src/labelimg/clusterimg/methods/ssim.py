@@ -1,0 +1,102 @@
+"""SSIM: the mean structural similarity of the grey images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelimg.clusterimg.features import Features
+from labelimg.clusterimg.methods.base import Method
+from labelimg.clusterimg.pairs import Kernel, Pairs, Progress, as_they_are, no_pairs
+from labelimg.errors import UsageError
+from labelimg.images import Shrink
+
+_WINDOW = 7
+_GROUP_MEMORY = 1 << 30  # bytes of the images of one size that are copied together in memory
+
+
+@dataclass(frozen=True)
+class Ssim(Method):
+    """Compares grey images of one size window by window, as scikit-image's `structural_similarity` does.
+
+    7x7 uniform window, data range 255. With `scale` in place of `size` only images that come to the same size are
+    compared. Source: Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment", 2004.
+    """
+
+    name: ClassVar[str] = "ssim"
+    default_threshold: ClassVar[float] = 0.5
+    dtype: ClassVar[type] = np.uint8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.size is not None and min(self.size) < _WINDOW:
+            raise UsageError(f"size must be at least 7x7 for ssim, got {self.size[0]}x{self.size[1]}")
+
+    @property
+    def shrink(self) -> Shrink:
+        """The grey image at the common size, 128x128 unless given."""
+        if self.scale is not None:
+            return Shrink(colour=False, scale=self.scale)
+        return Shrink(colour=False, size=self.size or (128, 128))
+
+    def feature(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The image itself, (h, w) uint8."""
+        return pixels
+
+    def similar_pairs(
+        self,
+        features: Features,
+        threshold: float,
+        *,
+        threads: int = 1,
+        most: int | None = None,
+        progress: Progress | None = None,
+    ) -> Pairs:
+        """The pairs whose mean SSIM is greater than the threshold."""
+        if features.same_shape:
+            images = features.stacked()
+            if len(images) < 2 or min(images.shape[1:]) < _WINDOW:
+                return no_pairs()
+            return _same_size_pairs(images, threshold, threads, most, progress)
+        _, group = np.unique(features.shapes, axis=0, return_inverse=True)
+        parts = []
+        for k in range(int(group.max()) + 1):
+            rows = np.flatnonzero(group == k).astype(np.int32)
+            found = self.similar_pairs(features.take(rows, memory=_GROUP_MEMORY), threshold, threads=threads, most=most)
+            parts.append((rows[found.i], rows[found.j], found.similarity, found.complete))
+        i, j, similarity = (np.concatenate([part[k] for part in parts]) for k in range(3))
+        order = np.lexsort((j, i))
+        return Pairs(i[order], j[order], similarity[order], all(part[3] for part in parts))
+
+
+def _same_size_pairs(
+    images: NDArray[np.uint8], threshold: float, threads: int, most: int | None, progress: Progress | None
+) -> Pairs:
+    from labelimg.clusterimg import kernels
+    from labelimg.clusterimg.search import in_threads, similar_pairs
+
+    n, h, w = images.shape
+    oh, ow = h - _WINDOW + 1, w - _WINDOW + 1
+    block = kernels.SSIM_BLOCK
+    down, across = -(-oh // block), -(-ow // block)
+    ranges = np.empty((n, down, 4, across), np.float32)
+
+    def fill(row: int) -> None:
+        kernels.ssim_ranges(images[row], ranges[row])
+
+    in_threads(fill, n, threads)
+    tall = np.minimum(block, oh - block * np.arange(down))
+    wide = np.minimum(block, ow - block * np.arange(across))
+    weights = np.outer(tall, wide).astype(np.float32)
+    kernel = Kernel(
+        kernels.ssim_pairs,
+        (images, ranges, weights),
+        limit=threshold,
+        value_type=np.float64,
+        pair_ns=oh * ow * 1.0,
+        similarity=as_they_are,
+    )
+    return similar_pairs(n, kernel, threads=threads, most=most, progress=progress)

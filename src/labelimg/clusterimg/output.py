@@ -1,0 +1,77 @@
+"""Put a clustering into its output folder: the images by a plan, then the tables."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+from labelimg.clusterimg.clock import Clock
+from labelimg.clusterimg.folders import (
+    Failure,
+    Plan,
+    TransferMode,
+    apply,
+    check_out,
+    plan_transfers,
+    record_tables,
+    remove_earlier,
+)
+from labelimg.clusterimg.results import Clustering, Settings
+from labelimg.clusterimg.tables import write_tables
+from labelimg.images import Unreadable
+from labelimg.lock import Lock
+
+STAGES = {"copy": "copying", "move": "moving", "hardlink": "linking", "symlink": "linking", "none": "writing"}
+
+
+def check_output(out: Path, settings: Settings, *, overwrite: bool) -> None:
+    """Raise UsageError or OutputError if a run with these settings could not write into `out`."""
+    check_out(out, settings.folders, overwrite=overwrite)
+
+
+def planned(result: Clustering, out: Path, *, overwrite: bool) -> Clustering:
+    """The result with the places that its images would be written to."""
+    earlier = check_out(out, result.settings.folders, overwrite=overwrite)
+    plan = _plan(result, out, earlier.removable if earlier else frozenset())
+    return _with_places(result, out, plan, ())
+
+
+def write_output(result: Clustering, out: Path, *, overwrite: bool, clock: Clock) -> Clustering:
+    """Transfer the images and write the tables; the result with the places its images were written to.
+
+    An image that could not be transferred stays where it is and is listed as unreadable with the reason.
+    """
+    with Lock(out):
+        earlier = check_out(out, result.settings.folders, overwrite=overwrite)
+        plan = _plan(result, out, earlier.removable if earlier else frozenset())
+        if earlier is not None:
+            remove_earlier(out)
+        with clock.stage(STAGES[result.settings.transfer]) as told:
+            failures = apply(plan, progress=None if told is None else lambda done, total, _bytes: told(done, total))
+        written = _with_places(result, out, plan, failures)
+        with clock.stage("writing"):
+            record_tables(out, write_tables(replace(written, seconds=clock.seconds), out))
+    return written
+
+
+def _plan(result: Clustering, out: Path, free: frozenset[str]) -> Plan:
+    folders = result.folders()
+    if result.settings.keep_batches and result.merged is not None:
+        folders += result.batch_folders()
+    layout = ((str(result.images[row]), folder) for folder, rows in folders for row in rows.tolist())
+    mode = cast(TransferMode, result.settings.transfer)
+    return plan_transfers(out, mode, layout, folders=[folder for folder, _ in folders], free=free)
+
+
+def _with_places(result: Clustering, out: Path, plan: Plan, failures: tuple[Failure, ...]) -> Clustering:
+    failed = {failure.source: failure.reason for failure in failures}
+    written = {}
+    for transfer in plan.transfers[: len(result.images)]:  # what comes after are the batch folders
+        if transfer.source not in failed:
+            written[Path(transfer.source)] = out / transfer.target
+    unreadable = sorted(
+        [*result.unreadable, *(Unreadable(path, f"not transferred: {reason}") for path, reason in failed.items())],
+        key=lambda each: each.path,
+    )
+    return replace(result, out=out, written=written, unreadable=tuple(unreadable))

@@ -1,0 +1,81 @@
+"""What a clustering is: frozen values that the functions return and the tables are written from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from labelimg.clusterimg.flow import Batch, Merged, Rows
+from labelimg.clusterimg.pairs import Pairs
+from labelimg.images import Unreadable
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides the result: the options of a run, with every default filled in.
+
+    parameters: the method's own, all of them. batch_size: the most images of a batch, None for all in one.
+    """
+
+    folders: tuple[str, ...]
+    method: str
+    parameters: dict[str, object]
+    threshold: float
+    batch_size: int | None = None
+    rescue: bool = True
+    merge: bool = True
+    transfer: str = "copy"
+    keep_batches: bool = False
+    recursive: bool = True
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Clustering:
+    """Which images belong together.
+
+    images: all that could be read, in name order; rows elsewhere count along it. clusters: the largest first, each in
+    name order. outliers: images with no similar one. skipped: files that are no images. pairs: the similar pairs of
+    all batches and of the representatives, as rows of images, sorted. batches, merged: how it came about; merged is
+    None when the batches were left as they are, and clusters are then those of all batches, batch by batch.
+    written: where each image was put, None for one that was not. seconds: by stage.
+    """
+
+    root: Path
+    images: tuple[Path, ...]
+    clusters: tuple[tuple[Path, ...], ...]
+    outliers: tuple[Path, ...]
+    unreadable: tuple[Unreadable, ...]
+    skipped: int
+    pairs: Pairs
+    settings: Settings
+    batches: tuple[Batch, ...]
+    merged: Merged | None
+    out: Path | None = None
+    written: dict[Path, Path] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    decoded: int = 0
+
+    @property
+    def clustered(self) -> int:
+        """How many images are in a cluster."""
+        return sum(map(len, self.clusters))
+
+    def folders(self) -> list[tuple[str, Rows]]:
+        """The folder of each final cluster and of the outliers, with the rows in it."""
+        if self.merged is not None:
+            return _named("results/", self.merged.clusters, self.merged.outliers)
+        return self.batch_folders()
+
+    def batch_folders(self) -> list[tuple[str, Rows]]:
+        """The folder of each batch's clusters and outliers, with the rows in it."""
+        return [
+            folder
+            for number, batch in enumerate(self.batches)
+            for folder in _named(f"batch_{number}/", batch.clusters, batch.outliers)
+        ]
+
+
+def _named(prefix: str, clusters: tuple[Rows, ...], outliers: Rows) -> list[tuple[str, Rows]]:
+    return [(f"{prefix}cluster_{k}", rows) for k, rows in enumerate(clusters)] + [(f"{prefix}outliers", outliers)]

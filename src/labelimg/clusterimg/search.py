@@ -1,0 +1,177 @@
+"""Run a kernel over all pairs of a batch, in threads, and gather what it finds.
+
+The result depends on the features and the threshold alone. Where more pairs are similar than a caller wants to
+have listed, the list becomes a spanning forest: the pairs that join two groups when all similar pairs are gone
+through in the order of (i, j). That forest is the same whichever way the work is split, because it can be taken
+of every part first and then of what remains; and pairs that earlier ones already connect need no comparing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelimg.clusterimg import kernels
+from labelimg.clusterimg.pairs import Found, Kernel, Pairs, Progress
+
+_BUFFER = 1 << 16
+_CALL_NS = 100_000_000  # a kernel call lasts about so long, so that Ctrl-C is answered soon
+
+
+def in_threads(work: Callable[[int], None], n: int, threads: int) -> None:
+    """Call work(0) ... work(n - 1), each once, by several threads."""
+    if threads == 1 or n < 2:
+        for k in range(n):
+            work(k)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        for future in [pool.submit(_each, work, k, n, threads) for k in range(threads)]:
+            future.result()
+
+
+def _each(work: Callable[[int], None], start: int, n: int, step: int) -> None:
+    for k in range(start, n, step):
+        work(k)
+
+
+def components(n: int, pairs: Pairs) -> NDArray[np.int32]:
+    """The group of each of n rows, (n,) int32: the smallest row that a chain of pairs leads to."""
+    parent = np.arange(n, dtype=np.int32)
+    kernels.join(parent, pairs.i, pairs.j)
+    labels: NDArray[np.int32] = kernels.roots(parent)
+    return labels
+
+
+class _Gathered:
+    """Pairs found so far; more than `most` of them become their spanning forest."""
+
+    def __init__(self, n: int, most: int | None, value_type: type) -> None:
+        self.n = n
+        self.most = most
+        self.value_type = value_type
+        self.complete = True
+        self._parts: list[Found] = []
+        self._size = 0
+        self._reduced_to = 0
+
+    def add(self, found: Found, *, complete: bool = True) -> None:
+        self._parts.append(found)
+        self._size += len(found[0])
+        self.complete &= complete
+        if self.most is not None and self._size > self.most:
+            self.complete = False
+        if not self.complete and self._size > 2 * self._reduced_to + _BUFFER:
+            self._reduce()
+
+    def _reduce(self) -> None:
+        i, j, value = self._sorted()
+        keep = kernels.join(np.arange(self.n, dtype=np.int32), i, j)
+        self._parts = [(i[keep], j[keep], value[keep])]
+        self._size = self._reduced_to = len(self._parts[0][0])
+
+    def _sorted(self) -> Found:
+        if not self._parts:
+            return np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0, self.value_type)
+        i = np.concatenate([part[0] for part in self._parts])
+        j = np.concatenate([part[1] for part in self._parts])
+        value = np.concatenate([part[2] for part in self._parts])
+        order = np.lexsort((j, i))
+        return i[order], j[order], value[order]
+
+    def result(self) -> Found:
+        if not self.complete:
+            self._reduce()
+        return self._sorted()
+
+
+class _Joined:
+    """Which images pairs of finished blocks connect already; brought up to date when it is worth it."""
+
+    def __init__(self, n: int) -> None:
+        self.labels = np.arange(n, dtype=np.int32)
+        self._parent = self.labels.copy()
+        self._since = 0
+
+    def add(self, i: NDArray[np.int32], j: NDArray[np.int32]) -> None:
+        self._since += int(np.count_nonzero(kernels.join(self._parent, i, j)))
+        if self._since * 16 > len(self._parent):
+            self.labels, self._since = kernels.roots(self._parent), 0
+
+
+def similar_pairs(
+    n: int, kernel: Kernel, *, threads: int = 1, most: int | None = None, progress: Progress | None = None
+) -> Pairs:
+    """All similar pairs of n images, or a spanning forest of them when there are more than `most`.
+
+    progress is told the pairs looked at and the pairs there are, from the calling thread.
+    """
+    gathered = _Gathered(n, most, kernel.value_type)
+    known = _Joined(n)
+    stopped = threading.Event()
+
+    def look(start: int) -> _Gathered:
+        return _search_block(n, kernel, start, known.labels, most, stopped)
+
+    counted = 0
+    try:
+        for start, found in _in_order(look, range(0, max(n - 1, 0), kernel.rows), threads):
+            i, j, value = found.result()
+            if len(i):
+                was_complete = gathered.complete
+                gathered.add((i, j, value), complete=found.complete)
+                if was_complete and not gathered.complete:
+                    i, j, _ = gathered.result()
+                if not gathered.complete:
+                    known.add(i, j)
+            if progress is not None:
+                rows = min(n, start + kernel.rows) - start
+                counted += rows * n - rows * (2 * start + rows + 1) // 2
+                progress(counted, n * (n - 1) // 2)
+    finally:
+        stopped.set()
+    i, j, value = gathered.result()
+    return Pairs(i, j, kernel.similarity(value), gathered.complete)
+
+
+def _search_block(
+    n: int, kernel: Kernel, start: int, labels: NDArray[np.int32], most: int | None, stopped: threading.Event
+) -> _Gathered:
+    stop = min(n, start + kernel.rows)
+    span = max(1, int(_CALL_NS / (kernel.pair_ns * (n if kernel.by_rows else stop - start))))
+    room = max(_BUFFER, 2 * 2048 * (stop - start))
+    out: Found = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, kernel.value_type)
+    found = _Gathered(n, most, kernel.value_type)
+    column, end = (start, stop) if kernel.by_rows else (start + 1, n)
+    while column < end and not stopped.is_set():
+        until = min(end, column + span)
+        count, reached = kernel.run(*kernel.arguments, start, stop, column, until, kernel.limit, labels, *out)
+        if count == 0 and reached == column:  # one row alone has more pairs than there is room for
+            room *= 2
+            out = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, kernel.value_type)
+        if count:
+            found.add((out[0][:count].copy(), out[1][:count].copy(), out[2][:count].copy()))
+        column = reached
+    return found
+
+
+def _in_order(look: Callable[[int], _Gathered], blocks: range, threads: int) -> Iterator[tuple[int, _Gathered]]:
+    """The blocks' results in the order of the blocks, a few of them under way at a time."""
+    if threads == 1:
+        for start in blocks:
+            yield start, look(start)
+        return
+    under_way: deque[tuple[int, Future[_Gathered]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for start in blocks:
+            under_way.append((start, pool.submit(look, start)))
+            if len(under_way) > 2 * threads:
+                first, future = under_way.popleft()
+                yield first, future.result()
+        while under_way:
+            first, future = under_way.popleft()
+            yield first, future.result()

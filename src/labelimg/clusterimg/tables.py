@@ -1,0 +1,148 @@
+"""What is written beside the folders: clusters.csv, similarities, unreadable.csv, run.json."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import os
+from collections.abc import Iterable
+from importlib.metadata import version
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from labelimg import files
+from labelimg.clusterimg.flow import Rows
+from labelimg.clusterimg.pairs import Pairs
+from labelimg.clusterimg.results import Clustering
+from labelimg.errors import OutputError
+
+RUN = "run.json"
+CLUSTERS = "clusters.csv"
+UNREADABLE = "unreadable.csv"
+SIMILARITIES = "similarities"
+
+_LIBRARIES = ("labelimg-suite", "numpy", "numba", "opencv-contrib-python-headless", "pillow", "simplejpeg")
+
+
+def write_tables(result: Clustering, out: Path) -> list[str]:
+    """Write everything that describes the result into `out`; the names that were written, relative to it.
+
+    run.json comes last: where it is, the rest is complete.
+    """
+    written = [CLUSTERS, UNREADABLE]
+    names = [os.path.relpath(path, result.root) for path in result.images]
+    _write_csv(out / CLUSTERS, ("image", "cluster", "representative", "written"), _cluster_rows(result, names, out))
+    _write_csv(
+        out / UNREADABLE,
+        ("image", "reason"),
+        ((os.path.relpath(each.path, result.root), each.reason) for each in result.unreadable),
+    )
+    forests = []
+    files.make_folder(out / SIMILARITIES)
+    for name, rows, pairs in _pair_tables(result):
+        _write_csv(out / name, ("image_a", "image_b", "similarity"), _pair_rows(names, rows, pairs))
+        written.append(name)
+        if not pairs.complete:
+            forests.append(name)
+    write_run(out, run_description(result, forests))
+    return [*written, RUN]
+
+
+def merge_tables(result: Clustering, out: Path, run: dict[str, Any]) -> list[str]:
+    """Rewrite what merging changes, in a folder whose run.json says `run`; the names written, relative to it."""
+    names = [os.path.relpath(path, result.root) for path in result.images]
+    _write_csv(out / CLUSTERS, ("image", "cluster", "representative", "written"), _cluster_rows(result, names, out))
+    written = [CLUSTERS, RUN]
+    forests = list(run.get("spanning_forests", []))
+    for name, rows, pairs in _pair_tables(result):
+        _write_csv(out / name, ("image_a", "image_b", "similarity"), _pair_rows(names, rows, pairs))
+        written.append(name)
+        if not pairs.complete:
+            forests.append(name)
+    now = run_description(result, forests)
+    seconds = {stage: run["seconds"].get(stage, 0) + value for stage, value in now["seconds"].items()}
+    earlier = run["counts"]
+    counts = {
+        **now["counts"],
+        "batches": earlier["batches"],
+        "skipped": earlier["skipped"],
+        "similar_pairs_listed": earlier["similar_pairs_listed"] + now["counts"]["similar_pairs_listed"],
+    }
+    write_run(out, {**now, "counts": counts, "seconds": {**run["seconds"], **seconds}})
+    return written
+
+
+def _cluster_rows(result: Clustering, names: list[str], out: Path) -> Iterable[tuple[str, str, str, str]]:
+    where: list[tuple[str, str]] = [("", "")] * len(names)
+    for folder, rows in result.folders():
+        cluster = folder.removeprefix("results/")
+        first = "" if folder.endswith("/outliers") else names[rows[0]]
+        for row in rows.tolist():
+            where[row] = cluster, first
+    for path, name, (cluster, first) in zip(result.images, names, where, strict=True):
+        written = result.written.get(path)
+        yield name, cluster, first, "" if written is None else os.path.relpath(written, out)
+
+
+def _pair_tables(result: Clustering) -> Iterable[tuple[str, Rows, Pairs]]:
+    for number, batch in enumerate(result.batches):
+        if batch.pairs is not None:
+            yield f"{SIMILARITIES}/batch_{number}.csv", batch.rows, batch.pairs
+    if result.merged is not None and result.merged.pairs is not None:
+        yield f"{SIMILARITIES}/representatives.csv", result.merged.representatives, result.merged.pairs
+
+
+def _pair_rows(names: list[str], rows: Rows, pairs: Pairs) -> Iterable[tuple[str, str, str]]:
+    for i, j, similarity in zip(rows[pairs.i].tolist(), rows[pairs.j].tolist(), pairs.similarity.tolist(), strict=True):
+        yield names[i], names[j], f"{similarity:.6f}"
+
+
+def run_description(result: Clustering, forests: list[str]) -> dict[str, Any]:
+    """What run.json says: enough to know what was done and to do it again."""
+    return {
+        "settings": dataclasses.asdict(result.settings),
+        "root": str(result.root),
+        "versions": {name: version(name) for name in _LIBRARIES},
+        "counts": {
+            "images": len(result.images) + len(result.unreadable),
+            "batches": len(result.batches),
+            "clusters": len(result.clusters),
+            "clustered": result.clustered,
+            "outliers": len(result.outliers),
+            "unreadable": len(result.unreadable),
+            "skipped": result.skipped,
+            "similar_pairs_listed": sum(len(pairs) for _, _, pairs in _pair_tables(result)),
+        },
+        "merged": result.merged is not None,
+        "spanning_forests": forests,
+        "seconds": {stage: round(value, 3) for stage, value in result.seconds.items()},
+    }
+
+
+def write_run(out: Path, description: dict[str, Any]) -> None:
+    """Write run.json."""
+    files.write_atomic(out / RUN, json.dumps(description, indent=2) + "\n")
+
+
+def read_run(out: Path) -> dict[str, Any]:
+    """What run.json in `out` says; raises OutputError where there is none or it is not ours."""
+    path = out / RUN
+    try:
+        description = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise OutputError(f"{files.printable(out)} is no result of labelimg cluster: it has no {RUN}") from None
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{files.printable(path)} cannot be read: {files.reason(error)}") from error
+    if not isinstance(description, dict) or not isinstance(description.get("settings"), dict):
+        raise OutputError(f"{files.printable(path)} is not a description of a run")
+    return description
+
+
+def _write_csv(path: Path, header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    text = StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(header)
+    writer.writerows(rows)
+    files.write_atomic(path, text.getvalue())
