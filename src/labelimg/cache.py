@@ -129,7 +129,7 @@ class FeatureCache:
         self._folder = folder
         self._max_bytes = max_bytes
         self._batch_bytes = min(8_000_000, max_bytes // 64)
-        self._batch_rows = max(64, self._batch_bytes // 4096)
+        self._batch_rows = min(8_000, max(64, max_bytes // 250_000))
         self._warn = warn
         self._newest_ns = time.time_ns() - _REST_NS
         self._connection: sqlite3.Connection | None = None
@@ -281,8 +281,8 @@ class FeatureCache:
     def _stamp(self, connection: sqlite3.Connection) -> None:
         with _transaction(connection):
             connection.executemany(
-                "UPDATE shelves SET used = ? WHERE shelf = ?",
-                [(used, shelf) for shelf, used in self._used.items()],
+                "UPDATE shelves SET used = ? WHERE shelf = ? AND used < ?",
+                [(used, shelf, used) for shelf, used in self._used.items()],
             )
         self._used.clear()
 
@@ -300,7 +300,7 @@ class FeatureCache:
         # Freed pages are used again, so the file is now too long only where max_bytes was lowered.
         pages, shorter = _pragma(connection, "page_count") + 1, _pragma(connection, "page_count")
         while limit < shorter * _PAGE_BYTES and shorter < pages:
-            connection.execute(f"PRAGMA incremental_vacuum({self._batch_rows})").fetchall()
+            connection.execute(f"PRAGMA incremental_vacuum({self._batch_bytes // _PAGE_BYTES})").fetchall()
             pages, shorter = shorter, _pragma(connection, "page_count")
 
     def _attempt(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
@@ -395,12 +395,12 @@ class FeatureCache:
             return
         finally:
             self._disconnect()
-        self._warn(f"cache {_printable(self.path)}: damaged ({reason}); set aside as {kept.name}, begun anew")
+        self._warn(_printable(f"cache {self.path}: damaged ({reason}); set aside as {kept.name}, begun anew"))
 
     def _disable(self, reason: str) -> None:
         self._disabled = True
         self._disconnect()
-        self._warn(f"cache {_printable(self.path)}: going on without it: {reason}")
+        self._warn(_printable(f"cache {self.path}: going on without it: {reason}"))
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
@@ -519,5 +519,6 @@ def _is_still(path: Path, known: os.stat_result) -> bool:
         return False
 
 
-def _printable(path: Path) -> str:
-    return os.fsencode(path).decode(errors="replace")
+def _printable(text: str | Path) -> str:
+    """The text as one line fit to print: SQLite's messages quote the damaged file, and paths can hold anything."""
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in str(text))

@@ -86,6 +86,31 @@ def roots(parent: Array) -> Array:
 # ------------------------------------------------------------------------------------------------------- hashes
 
 
+# Loops over a whole slice from its first element on are what LLVM turns into vector instructions: numba would check
+# an index with an offset for being negative, and widen int32 arithmetic that is not cast back.
+
+
+@njit(nogil=True, cache=True)
+def _bits_apart(word: Any, words: Array, distances: Array) -> None:
+    for k in range(len(distances)):
+        distances[k] = popcount(word ^ words[k])
+
+
+@njit(nogil=True, cache=True)
+def _more_bits_apart(word: Any, words: Array, distances: Array) -> None:
+    for k in range(len(distances)):
+        distances[k] += np.int32(popcount(word ^ words[k]))
+
+
+@njit(nogil=True, cache=True)
+def _count_at_most(distances: Array, most: int) -> Any:
+    limit = np.int32(most)
+    count = np.int32(0)
+    for k in range(len(distances)):
+        count += np.int32(distances[k] <= limit)
+    return count
+
+
 @njit(nogil=True, cache=True)
 def hamming_pairs(
     words: Array,
@@ -114,21 +139,19 @@ def hamming_pairs(
             return count, j0
         for i in range(start, min(stop, j1 - 1)):
             first = max(j0, i + 1)
-            for k in range(j1 - first):
-                distances[k] = popcount(words[0, i] ^ words[0, first + k])
+            size = j1 - first
+            d = distances[:size]
+            _bits_apart(words[0, i], words[0, first:j1], d)
             for word in range(1, w):
-                for k in range(j1 - first):
-                    distances[k] += popcount(words[word, i] ^ words[word, first + k])
-            least = most + 1
-            for k in range(j1 - first):
-                least = min(least, distances[k])
-            if least <= most:
-                for k in range(j1 - first):
-                    if distances[k] <= most and labels[i] != labels[first + k]:
-                        out_i[count] = i
-                        out_j[count] = first + k
-                        out_d[count] = distances[k]
-                        count += 1
+                _more_bits_apart(words[word, i], words[word, first:j1], d)
+            if _count_at_most(d, most) == 0:
+                continue
+            for k in range(size):
+                if d[k] <= most and labels[i] != labels[first + k]:
+                    out_i[count] = i
+                    out_j[count] = first + k
+                    out_d[count] = d[k]
+                    count += 1
         j0 = j1
     return count, until
 
@@ -202,6 +225,14 @@ def bucket_pairs(
 
 
 @njit(nogil=True, cache=True)
+def _count_equal(a: Array, b: Array) -> Any:
+    count = np.int32(0)
+    for k in range(len(a)):
+        count += np.int32(a[k] == b[k])
+    return count
+
+
+@njit(nogil=True, cache=True)
 def equal_pairs(
     values: Array,
     start: int,
@@ -228,8 +259,7 @@ def equal_pairs(
             place = 0
             while place < p:
                 end = min(place + step, p)
-                for k in range(place, end):
-                    equal += values[i, k] == values[j, k]
+                equal += _count_equal(values[i, place:end], values[j, place:end])
                 if equal + (p - end) < least:
                     break
                 place = end
@@ -304,13 +334,14 @@ def ssim_ranges(image: Array, ranges: Array) -> None:
             ranges[down, 3, across] = np.sqrt(rough)
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc"})
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc"})
 def _ssim_bound(x: Array, y: Array, weights: Array, rests: Array) -> Any:
     """An upper bound of the sum of the windows' similarities; rests[b] is that of block rows b and below.
 
     Luminance and contrast are (2ab + C) / (a^2 + b^2 + C), which grows as a and b come closer; the covariance is
     at most the product of the deviations. So the closest values that the blocks' ranges allow bound both.
     """
+    two = np.float32(2)
     rests[len(rests) - 1] = 0.0
     for down in range(x.shape[0] - 1, -1, -1):
         row = np.float32(0)
@@ -329,14 +360,14 @@ def _ssim_bound(x: Array, y: Array, weights: Array, rests: Array) -> Any:
                 flat = rough = np.float32(0)
             row += (
                 weights[down, across]
-                * ((2 * low * high + _C1) * (2 * flat * rough + _C2))
+                * ((two * low * high + _C1) * (two * flat * rough + _C2))
                 / ((low * low + high * high + _C1) * (flat * flat + rough * rough + _C2))
             )
         rests[down] = rests[down + 1] + row
     return rests[0]
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc"})
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc"})
 def _ssim_sum(
     x: Array,
     y: Array,
@@ -347,6 +378,7 @@ def _ssim_sum(
     rests: Array,
     needed: float,
     columns: Array,
+    products: Array,
 ) -> Any:
     """The sum of the windows' similarities, or -inf as soon as it cannot exceed `needed`."""
     h, w = x.shape
@@ -355,39 +387,58 @@ def _ssim_sum(
     for c in range(w):
         columns[c] = 0
     for r in range(h):
+        _add_products(x[r], y[r], columns)
         if r >= SSIM_WINDOW:
-            for c in range(w):
-                columns[c] += np.int32(x[r, c]) * np.int32(y[r, c]) - np.int32(x[r - SSIM_WINDOW, c]) * np.int32(
-                    y[r - SSIM_WINDOW, c]
-                )
-        else:
-            for c in range(w):
-                columns[c] += np.int32(x[r, c]) * np.int32(y[r, c])
+            _subtract_products(x[r - SSIM_WINDOW], y[r - SSIM_WINDOW], columns)
         if r < SSIM_WINDOW - 1:
             continue
         top = r - SSIM_WINDOW + 1
         if top % SSIM_BLOCK == 0 and total + rests[top // SSIM_BLOCK] <= needed:
             return -np.inf
-        row: Any = np.float32(0)
-        for c in range(ow):
-            p = (
-                columns[c]
-                + columns[c + 1]
-                + columns[c + 2]
-                + columns[c + 3]
-                + columns[c + 4]
-                + columns[c + 5]
-                + columns[c + 6]
-            )
-            a = np.int32(sums_x[top, c])
-            b = np.int32(sums_y[top, c])
-            ab = a * b
-            covariance = np.float32(_SAMPLES * p - ab)
-            squares = sums_x[top, c] * sums_x[top, c] + sums_y[top, c] * sums_y[top, c]
-            row += ((2 * np.float32(ab) + _C1) * (2 * covariance + _C2)) / (
-                (squares + _C1) * (variances_x[top, c] + variances_y[top, c] + _C2)
-            )
-        total += row
+        total += _row_similarity(columns, sums_x[top], variances_x[top], sums_y[top], variances_y[top], products)
+    return total
+
+
+@njit(nogil=True, cache=True)
+def _add_products(x: Array, y: Array, columns: Array) -> None:
+    for c in range(len(columns)):
+        columns[c] += np.int32(np.int32(x[c]) * np.int32(y[c]))
+
+
+@njit(nogil=True, cache=True)
+def _subtract_products(x: Array, y: Array, columns: Array) -> None:
+    for c in range(len(columns)):
+        columns[c] -= np.int32(np.int32(x[c]) * np.int32(y[c]))
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc"})
+def _row_similarity(
+    columns: Array, sums_x: Array, variances_x: Array, sums_y: Array, variances_y: Array, products: Array
+) -> Any:
+    """The sum of the similarities of the windows of one row.
+
+    columns: (w,) int32, the products of the pixels summed over 7 rows; products: (w,) int32, room to work in.
+    """
+    n = len(sums_x)
+    for c in range(n):
+        products[c] = (
+            columns[c]
+            + columns[c + 1]
+            + columns[c + 2]
+            + columns[c + 3]
+            + columns[c + 4]
+            + columns[c + 5]
+            + columns[c + 6]
+        )
+    two = np.float32(2)
+    total = np.float32(0)
+    for c in range(n):
+        a = sums_x[c]
+        b = sums_y[c]
+        ab = np.int32(np.int32(a) * np.int32(b))
+        covariance = np.float32(np.int32(np.int32(_SAMPLES) * products[c] - ab))
+        luminance = (two * np.float32(ab) + _C1) * (two * covariance + _C2)
+        total += luminance / ((a * a + b * b + _C1) * (variances_x[c] + variances_y[c] + _C2))
     return total
 
 
@@ -424,6 +475,7 @@ def ssim_pairs(
     variances_j = np.empty((oh, ow), np.float32)
     rests = np.empty(ranges.shape[1] + 1)
     columns = np.empty(w, np.int32)
+    products = np.empty(w, np.int32)
     count = 0
     for j in range(max(column, start + 1), until):
         if count + rows > len(out_i):
@@ -440,7 +492,9 @@ def ssim_pairs(
                 window_sums(images[j], sums_j, variances_j)
                 ready_j = True
             similarity = (
-                _ssim_sum(images[i], images[j], sums[k], variances[k], sums_j, variances_j, rests, needed, columns)
+                _ssim_sum(
+                    images[i], images[j], sums[k], variances[k], sums_j, variances_j, rests, needed, columns, products
+                )
                 / windows
             )
             if similarity > threshold:
@@ -459,30 +513,29 @@ def squared_norms(values: Array) -> Array:
     """The sum of squares of each row. values: (n, m) uint8; int64 out."""
     out = np.empty(values.shape[0], np.int64)
     for i in range(values.shape[0]):
-        total = np.int64(0)
-        for k in range(values.shape[1]):
-            total += np.int64(values[i, k]) * np.int64(values[i, k])
-        out[i] = total
+        out[i] = _inner_product(values[i], values[i])
     return out
 
 
 @njit(nogil=True, cache=True)
-def _squared_difference(x: Array, y: Array, limit: float) -> Any:
-    """The sum of squared differences, or as much of it as reaches the limit. x, y: (m,) uint8."""
+def _inner_product(x: Array, y: Array) -> Any:
+    """The sum of the products, exact. x, y: (m,) uint8."""
     total = np.int64(0)
-    step = 16384  # 16,384 squares of at most 255^2 fit an int32
+    step = 16384  # so many products of at most 255^2 fit an int32
     for begin in range(0, len(x), step):
-        part = np.int32(0)
-        for k in range(begin, min(begin + step, len(x))):
-            d = np.int32(x[k]) - np.int32(y[k])
-            part += d * d
-        total += part
-        if total >= limit:
-            break
+        total += _short_inner_product(x[begin : begin + step], y[begin : begin + step])
     return total
 
 
-@njit(nogil=True, cache=True, fastmath={"reassoc"})
+@njit(nogil=True, cache=True)
+def _short_inner_product(x: Array, y: Array) -> Any:
+    total = np.int32(0)
+    for k in range(len(x)):
+        total = np.int32(total + np.int32(x[k]) * np.int32(y[k]))
+    return total
+
+
+@njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc"})
 def _coarse_difference(x: Array, y: Array) -> Any:
     total = np.float32(0)
     for k in range(len(x)):
@@ -522,7 +575,7 @@ def sqdiff_pairs(
             limit = (1.0 - threshold) * scale * (1 + 1e-9) + 1e-9
             if threshold >= 0 and _coarse_difference(coarse[i], coarse[j]) * 0.9999 > limit:
                 continue
-            difference = _squared_difference(values[i], values[j], limit if threshold >= 0 else np.inf)
+            difference = norms[i] + norms[j] - 2 * _inner_product(values[i], values[j])
             # As OpenCV has it: an error is at most 1, and 1 where there is nothing to divide by.
             similarity = 1.0 - difference / scale if difference < scale else 0.0
             if similarity > threshold:

@@ -1,0 +1,22 @@
+"""What all tests share: a cache folder of their own, and a few folders of pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pictures import make_album
+
+
+@pytest.fixture(autouse=True)
+def cache_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test sees, or writes to, the cache folder of the person who runs the tests."""
+    folder = tmp_path_factory.mktemp("cache_home")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    """A folder of three groups of near-duplicates and two other pictures; see `pictures.make_album`."""
+    return make_album(tmp_path / "album")
