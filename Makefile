@@ -14,24 +14,25 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOG := $(VENV)/install.log
 DATA := bench-data
+EMPTY :=
 
 # What `pip install` is told; its output goes to a file, so that a failure is one line.
-install = echo "$(1) installing $(2) into $(VENV) (the first time this takes a minute)"; \
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e "$(2)" >$(LOG) 2>&1 </dev/null \
-	|| { echo "make: could not install $(2); the log is in $(LOG)" >&2; exit 1; }
+install = echo "$(STEP)installing $(1) into $(VENV) (the first time this takes a minute)"; \
+	$(BIN)/python -m pip install --disable-pip-version-check --no-compile -c constraints.txt -e "$(1)" >$(LOG) 2>&1 </dev/null \
+	|| { echo "make: could not install $(1); the log is in $(LOG)" >&2; exit 1; }
 
 .PHONY: help demo test lint test-bounds bench datasets clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
-demo: STEP := 1/3
+demo: STEP = 1/3 $(EMPTY)
 demo: $(VENV)/.installed-demo demo/.photos ## cluster a folder of sample photographs, all set-up included
 	@echo "3/3 clustering: labelimg cluster demo/photos --overwrite"
 	@$(BIN)/labelimg cluster demo/photos --overwrite </dev/null
 	@echo "Done. Before: demo/photos. After: demo/photos_clustered/results, a folder for each cluster."
 
-test: STEP := 1/3
+test: STEP = 1/3 $(EMPTY)
 test: $(VENV)/.installed-dev ## check style, types, layers, and run all tests
 	@echo "2/3 checking style, types and layers"
 	@$(MAKE) lint
@@ -53,7 +54,7 @@ test-bounds: $(VENV)/.installed-dev ## run the kernel tests with every array acc
 
 datasets: $(DATA)/.built ## build the labelled data sets in bench-data/ (downloads 180 MB of Debian packages)
 
-bench: $(DATA)/.built ## measure speed and print the table
+bench: $(VENV)/.installed-dev $(DATA)/.built ## measure speed and print the table
 	@$(BIN)/python benchmarks/speed.py $(DATA) </dev/null
 
 clean: ## remove all that make made: .venv, demo, bench-data, build and caches
@@ -73,21 +74,21 @@ $(VENV)/.made:
 	@touch $@
 
 $(VENV)/.installed-demo: $(VENV)/.made pyproject.toml constraints.txt
-	@$(call install,$(STEP),.[demo])
+	@$(call install,.[demo])
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.made pyproject.toml constraints.txt
-	@$(call install,$(STEP),.[dev])
+	@$(call install,.[dev])
 	@touch $@ $(VENV)/.installed-demo
 
-demo/.photos: benchmarks/sample_photos.py $(VENV)/.installed-demo
+demo/.photos: benchmarks/sample_photos.py | $(VENV)/.installed-demo
 	@echo "2/3 building sample photographs in demo/photos"
 	@rm -rf demo/photos demo/photos_clustered
 	@mkdir -p demo
 	@$(BIN)/python benchmarks/sample_photos.py --out demo/photos </dev/null
 	@touch $@
 
-$(DATA)/.built: benchmarks/datasets.py $(VENV)/.installed-dev
+$(DATA)/.built: benchmarks/datasets.py | $(VENV)/.installed-demo
 	@echo "building $(DATA)/photos and $(DATA)/digits"
 	@$(BIN)/python benchmarks/datasets.py --out $(DATA) photos digits </dev/null
 	@touch $@

@@ -26,6 +26,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -210,7 +211,8 @@ def build_photos(out: Path, cache: Path) -> None:
         writer.writerow(["file", "group", "variant"])
         for number, (group, variant, (suffix, quality, image)) in enumerate(records):
             name = f"photo_{number:04d}.{suffix}"
-            image.save(folder / name, **({"quality": quality} if quality else {}))
+            options: dict[str, Any] = {"quality": quality} if quality else {}
+            image.save(folder / name, **options)
             writer.writerow([name, group, variant])
     print(f"photos: {len(records)} files, {n_groups} groups and {len(sources) - n_groups} single photographs")
 

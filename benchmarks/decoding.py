@@ -18,7 +18,8 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from labelimg.images import Shrink, find_images, read
+from labelimg.decoding import Shrink, read
+from labelimg.images import find_images
 
 Way = Callable[[str], object]
 THREADS = 2

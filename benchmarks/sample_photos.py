@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont
 
@@ -55,8 +56,8 @@ def photograph(place: str) -> Picture:
     path = Path(found.origin).parent / name if found is not None and found.origin is not None else None
     if path is None or not path.is_file():
         sys.exit(f'sample_photos: {name} of {package} is not installed: pip install -e ".[demo]"')
-    with Image.open(path) as picture:
-        picture = picture.convert("RGB")
+    with Image.open(path) as opened:
+        picture = opened.convert("RGB")
     picture.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
     return picture
 
@@ -156,7 +157,8 @@ def build(out: Path) -> dict[str, str]:
     for number, (stem, (place, (change, ending, quality))) in enumerate(zip(stems, planned, strict=True)):
         path = out / f"{stem}.{ending}"
         changed = change(pictures[place], draw)
-        changed.save(path, **({"quality": quality} if quality else {}))
+        options: dict[str, Any] = {"quality": quality} if quality else {}
+        changed.save(path, **options)
         taken = FIRST_DAY + number * DAY + draw.randrange(DAY)
         os.utime(path, (taken, taken))
         shows[path.name] = place

@@ -67,7 +67,9 @@ def minhash(cells: Iterable[int], permutations: int) -> Any:
     return sketch
 
 
-def similar(things: Sequence[Any], similarity: Callable[[Any, Any], float], threshold: float) -> dict[tuple[int, int], float]:
+def similar(
+    things: Sequence[Any], similarity: Callable[[Any, Any], float], threshold: float
+) -> dict[tuple[int, int], float]:
     """All pairs (i, j), i < j, that are more similar than the threshold; fails where one is too near it to tell."""
     every = {(i, j): similarity(things[i], things[j]) for i, j in combinations(range(len(things)), 2)}
     near = {pair: value for pair, value in every.items() if 0 < abs(value - threshold) < 2e-6}

@@ -17,9 +17,10 @@ import pillow_heif
 import pytest
 from PIL import Image, ImageOps
 
-from labelimg import images
+from labelimg import decoding
+from labelimg.decoding import Shrink, read, resize
 from labelimg.errors import UnreadableImageError, UsageError
-from labelimg.images import Found, Shrink, Unreadable, find_images, read, read_many, resize
+from labelimg.images import Found, Unreadable, find_images, read_many
 
 GREY, COLOUR = Shrink(colour=False), Shrink(colour=True)
 
@@ -516,9 +517,9 @@ def test_a_compressed_profile_that_explodes_is_refused(tmp_path):
 
 
 def test_large_pictures_are_decoded_one_at_a_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "LARGE_PIXELS", 100)
+    monkeypatch.setattr(decoding, "LARGE_PIXELS", 100)
     path = saved(tmp_path / "a.png", smooth(40, 40))
-    with images._large_picture:
+    with decoding._large_picture:
         reader = threading.Thread(target=read, args=(path, GREY))
         reader.start()
         reader.join(0.1)

@@ -1,8 +1,4 @@
-"""Find the images of a folder; read them, shrunk while they are decoded; say which are unreadable and why.
-
-Decoders are imported when a file first needs them: importing this module loads numpy and nothing heavier.
-Which decoder reads what, and the figures behind it, are in docs/decisions/0001-decoding.md.
-"""
+"""Find the images of a folder, read many of them at once, and list the unreadable."""
 
 from __future__ import annotations
 
@@ -10,49 +6,24 @@ import fnmatch
 import itertools
 import os
 import re
-import stat
-import struct
-import threading
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import cache
-from io import BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
+from labelimg.decoding import Pixels, Shrink, not_a_file, one_opencv_thread, read, why_unreadable
 from labelimg.errors import UnreadableImageError, UsageError
 
 if TYPE_CHECKING:
-    from PIL import Image
+    pass
 
-Pixels = NDArray[np.uint8]
 T = TypeVar("T")
 
 IMAGE_ENDINGS = frozenset(
     """.jpg .jpeg .jpe .jfif .png .apng .webp .avif .heic .heif .hif .tif .tiff .bmp .dib .gif
     .pgm .ppm .pbm .pnm .jp2 .j2k .tga .ico""".split()  # noqa: SIM905 - a list would fill a page
 )
-# Where Pillow refuses too.
-MAX_PIXELS = 178_956_970
-# Above this, pictures are decoded one at a time, so that memory does not grow with the number of threads.
-LARGE_PIXELS = 50_000_000
-# How many times the target a JPEG decoded at a reduced scale must be at least; 2 is truer, but slower.
-JPEG_MARGIN = 1
-# Pillow's plugins for other formats stay out: some run programs (EPS), some only pretend to read (HDF5).
-_PILLOW_FORMATS = "JPEG PNG WEBP BMP GIF TIFF AVIF HEIF JPEG2000 PPM ICO DIB TGA".split()  # noqa: SIM905
-_PILLOW_IS_SILENT = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
-
-_large_picture = threading.Lock()
-
-
-class _RefusedError(Exception):
-    """A file that we refuse ourselves; the text is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +77,7 @@ def find_images(
         except NotADirectoryError as error:
             raise UsageError(f"not a folder: {folder}; name the folder that holds it") from error
         except OSError as error:
-            raise UsageError(f"cannot list the folder {folder}: {_reason(error)}; check its rights") from error
+            raise UsageError(f"cannot list the folder {folder}: {why_unreadable(error)}; check its rights") from error
     root = os.path.commonpath(roots)
     name_start = len(root.rstrip(os.sep)) + 1
     chosen = _chosen(include, exclude)
@@ -133,12 +104,12 @@ def find_images(
                         continue
                     elif name[0] == "." or name[name.rfind(".") :].lower() not in IMAGE_ENDINGS:
                         skipped += 1
-                    elif entry.is_file(follow_symlinks=False) or not (reason := _not_a_file(entry.path)):
+                    elif entry.is_file(follow_symlinks=False) or not (reason := not_a_file(entry.path)):
                         paths.append(entry.path)
                     else:
                         unreadable.append(Unreadable(entry.path, reason))
         except OSError as error:
-            unreadable.append(Unreadable(folder, f"the folder cannot be listed: {_reason(error)}"))
+            unreadable.append(Unreadable(folder, f"the folder cannot be listed: {why_unreadable(error)}"))
     # All begin with the root, so their order is that of the relative names.
     paths.sort()
     unreadable.sort(key=lambda item: item.path)
@@ -154,327 +125,6 @@ def _chosen(include: Sequence[str], exclude: Sequence[str]) -> Callable[[str, st
     return lambda relative, name: bool(
         (wanted(name) or wanted(relative)) and not unwanted(name) and not unwanted(relative)
     )
-
-
-def _not_a_file(path: str) -> str | None:
-    """Return why there is no regular file at the path, None where there is one; opens nothing."""
-    try:
-        mode = os.stat(path).st_mode
-    except FileNotFoundError as error:
-        return "a broken link" if Path(path).is_symlink() else _reason(error)
-    except OSError as error:
-        return _reason(error)
-    if stat.S_ISREG(mode):
-        return None
-    kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
-    return f"not a regular file but {kinds.get(stat.S_IFMT(mode), 'a device')}"
-
-
-@dataclass(frozen=True, slots=True)
-class Shrink:
-    """What an image is shrunk to while it is decoded; sizes are those of the picture as it is shown.
-
-    `colour`: RGB uint8 (h, w, 3); else grey (BT.601 luma) uint8 (h, w). At most one of `size` (exact width
-    and height, the aspect is not kept), `longest` (the longest side at most this; never enlarged) and `scale`
-    (a factor on both sides, 0 < scale <= 1) may be given; none keeps the full size. No side gets below one
-    pixel. Raises UsageError for a value out of range.
-
-    >>> Shrink(colour=False, longest=100).target(400, 200)
-    (100, 50)
-    """
-
-    colour: bool
-    size: tuple[int, int] | None = None
-    longest: int | None = None
-    scale: float | None = None
-
-    def __post_init__(self) -> None:
-        if sum(value is not None for value in (self.size, self.longest, self.scale)) > 1:
-            raise UsageError(f"at most one of size, longest and scale may be given, got {self}")
-        if self.size is not None and min(self.size) < 1:
-            raise UsageError(f"size must be at least 1 x 1, got {self.size[0]} x {self.size[1]}")
-        if self.longest is not None and self.longest < 1:
-            raise UsageError(f"longest must be at least 1, got {self.longest}")
-        if self.scale is not None and not 0 < self.scale <= 1:
-            raise UsageError(f"scale must be above 0 and at most 1, got {self.scale}")
-
-    def target(self, width: int, height: int) -> tuple[int, int]:
-        """Return the (width, height) that a picture shown as width x height gets."""
-        if self.size is not None:
-            return self.size
-        factor = 1.0 if self.scale is None else self.scale
-        if self.longest is not None:
-            factor = min(1.0, self.longest / max(width, height))
-        return max(1, round(width * factor)), max(1, round(height * factor))
-
-
-def read(path: str, shrink: Shrink) -> Pixels:
-    """Return the picture's pixels: uint8 (h, w) or (h, w, 3), C-contiguous, turned as its EXIF data says.
-
-    The format comes from the content. Transparency is laid on white; of an animation the first frame is
-    taken. May be called from several threads at once; what comes back depends on the file alone. Raises
-    UnreadableImageError, also for more than MAX_PIXELS pixels.
-    """
-    try:
-        return np.require(_read(path, shrink), requirements=["C", "W"])
-    except Exception as error:  # on garbage the decoders raise nearly every type there is
-        raise UnreadableImageError(path, _reason(error)) from error
-
-
-def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
-    """Return the pixels at size (width, height): area averages where a side shrinks, linear where it grows.
-
-    The same size returns the input itself; otherwise the input is left as it is.
-    """
-    height, width = pixels.shape[:2]
-    if size == (width, height):
-        return pixels
-    import cv2
-
-    result: Any = pixels
-    # One side may shrink while the other grows, and cv2 then averages neither: shrink first.
-    smaller = (min(width, size[0]), min(height, size[1]))
-    if smaller != (width, height):
-        result = cv2.resize(result, smaller, interpolation=cv2.INTER_AREA)
-    if smaller != size:
-        result = cv2.resize(result, size, interpolation=cv2.INTER_LINEAR)
-    return result  # type: ignore[no-any-return]
-
-
-def _reason(error: Exception) -> str:
-    """Return one short line that says why, for a person."""
-    text = " ".join(str(error).split())[:200]
-    match error:
-        case _RefusedError():
-            return text
-        case FileNotFoundError():
-            return "vanished: no such file"
-        case PermissionError():
-            return "permission denied"
-        case MemoryError():
-            return "does not fit in memory"
-        case OSError(strerror=str(message)):
-            return f"cannot be read: {message}"
-    return f"truncated or damaged: {text or type(error).__name__}"
-
-
-def _read(path: str, shrink: Shrink) -> Pixels:
-    if reason := _not_a_file(path):
-        raise _RefusedError(reason)
-    with Path(path).open("rb") as file:
-        head = file.read(16)
-        if not head:
-            raise _RefusedError("the file is empty")
-        fast = _jpeg if head.startswith(b"\xff\xd8\xff") else _lossy_webp if head[8:] == b"WEBPVP8 " else None
-        if fast is None:
-            return _any_format(file, shrink, may_be_tga=path.lower().endswith(".tga"))
-        data = head + file.read()
-    pixels = fast(data, shrink)
-    return _any_format(BytesIO(data), shrink) if pixels is None else pixels
-
-
-def _room_for(width: int, height: int) -> AbstractContextManager[object]:
-    """Return what to hold while a picture of this size is decoded; refuses what no memory would hold."""
-    pixels, limit = width * height, f"more than {MAX_PIXELS}: refused as a decompression bomb"
-    if not 0 < pixels <= MAX_PIXELS:
-        raise _RefusedError(f"{width} x {height} pixels is {limit if pixels else 'no picture'}")
-    return _large_picture if pixels > LARGE_PIXELS else nullcontext()
-
-
-def _jpeg(data: bytes, shrink: Shrink) -> Pixels | None:
-    """Return the JPEG's pixels, scaled down by libjpeg; None where Pillow decides (CMYK, complaints)."""
-    import simplejpeg
-
-    try:
-        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
-        if colours not in ("YCbCr", "Gray", "RGB"):
-            return None
-        orientation = _exif_orientation(_exif_segment(data))
-        target = _stored_target(shrink, width, height, orientation)
-        # Only halves: libjpeg-turbo's other scales (3/8, 5/8 ...) are no faster than the next larger half.
-        halves = [(-(-width // factor), -(-height // factor)) for factor in (8, 4, 2, 1)]
-        wide, high = JPEG_MARGIN * target[0], JPEG_MARGIN * target[1]
-        least = next((half for half in halves if half[0] >= wide and half[1] >= high), (0, 0))
-        with _room_for(width, height):
-            pixels: Pixels = simplejpeg.decode_jpeg(
-                data, "RGB" if shrink.colour else "GRAY", min_width=least[0], min_height=least[1], strict=True
-            )
-            pixels = resize(pixels if shrink.colour else pixels[..., 0], target)
-    except ValueError:
-        return None
-    return _turned(pixels, orientation)
-
-
-def _lossy_webp(data: bytes, shrink: Shrink) -> Pixels | None:
-    """Return the pixels of a WebP that is one lossy frame, so has no alpha and no EXIF; None if damaged.
-
-    Pillow reads every WebP as an animation on a transparent canvas, which takes twice as long.
-    """
-    import cv2
-
-    width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", data.ljust(30, b"\0"), 26))
-    how = (cv2.IMREAD_COLOR if shrink.colour else cv2.IMREAD_GRAYSCALE) | cv2.IMREAD_IGNORE_ORIENTATION
-    with _room_for(width, height):
-        try:
-            pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), how)
-        except cv2.error:
-            return None
-        if pixels is None:
-            return None
-        pixels = resize(pixels, shrink.target(width, height))
-    return pixels[..., ::-1] if shrink.colour else pixels  # type: ignore[no-any-return]
-
-
-def _any_format(file: IO[bytes], shrink: Shrink, *, may_be_tga: bool = False) -> Pixels:
-    """Return the pixels that Pillow decodes."""
-    _silence_pillow()
-    picture = _opened(file, may_be_tga)
-    with _room_for(*picture.size):
-        picture.load()
-        orientation = _exif_orientation(picture)  # after loading: Pillow turns a TIFF, and drops the tag
-        pixels = _flattened(picture, shrink.colour)
-        height, width = pixels.shape[:2]
-        return _turned(resize(pixels, _stored_target(shrink, width, height, orientation)), orientation)
-
-
-def _silence_pillow() -> None:
-    """Let nothing that Pillow's modules warn of be printed or raised, in any thread.
-
-    warnings.catch_warnings would change the filters under other threads. So ours is put in front and stays;
-    where somebody has reset the filters since, as pytest does, the next picture puts it back.
-    """
-    if _PILLOW_IS_SILENT not in warnings.filters[:1]:
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-
-
-@cache
-def _pillow() -> Any:
-    """Return PIL.Image with all plugins registered but HEIF."""
-    from PIL import Image
-
-    Image.init()
-    return Image
-
-
-@cache
-def _register_heif() -> None:
-    import pillow_heif
-
-    pillow_heif.register_heif_opener()
-
-
-def _opened(file: IO[bytes], may_be_tga: bool) -> Image.Image:
-    """Return the picture with its header read.
-
-    PIL.Image.open would do the same, but tries formats we do not want, and its check for decompression bombs
-    depends on a global and warns.
-    """
-    known = _pillow().OPEN
-    file.seek(0)
-    head = file.read(16)
-    complaint: Exception = _RefusedError("not an image of a known format")
-    for name in _PILLOW_FORMATS:
-        if name == "HEIF":
-            if head[4:8] != b"ftyp":
-                continue
-            _register_heif()
-        if name == "TGA" and not may_be_tga:  # it has no signature: any garbage may pass for one
-            continue
-        factory, accepts = known[name]
-        try:
-            if accepts is not None and accepts(head) is not True:
-                continue
-            file.seek(0)
-            return factory(file, "")  # type: ignore[no-any-return]
-        except (SyntaxError, IndexError, TypeError, struct.error) as error:  # so a plugin says "not mine"
-            complaint = error
-    raise complaint
-
-
-def _flattened(picture: Image.Image, colour: bool) -> Pixels:
-    """Return what a person sees, on white paper, as RGB or grey."""
-    if picture.mode.startswith("I;16") or picture.mode in ("I", "F"):
-        grey = _eight_bits(picture)
-        return np.repeat(grey[..., None], 3, axis=2) if colour else grey
-    if picture.has_transparency_data:
-        layer = picture.convert("RGBA")
-        picture = _pillow().new("RGB", layer.size, "white")
-        picture.paste(layer, mask=layer.getchannel("A"))
-    elif picture.mode not in ("1", "L", "RGB"):
-        picture = picture.convert("RGB")
-    wanted = "RGB" if colour else "L"
-    flat: Pixels = np.asarray(picture if picture.mode == wanted else picture.convert(wanted))
-    return flat
-
-
-def _eight_bits(picture: Image.Image) -> Pixels:
-    """Return grey of more than 8 bits as 8; where the format does not tell the range, the values have to."""
-    values = np.asarray(picture).astype(np.float32)
-    np.nan_to_num(values, copy=False, nan=0, posinf=np.inf, neginf=-np.inf)
-    full = 255.0
-    if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format in ("PNG", "PPM")):
-        full = 65535.0
-    elif values.min() >= 0 and values.max() <= 1:
-        full = 1.0
-    elif 255 < values.max() <= 65535:
-        full = 65535.0
-    grey: Pixels = np.rint(np.clip(values, 0, full) * np.float32(255 / full)).astype(np.uint8)
-    transparent = picture.info.get("transparency")
-    if isinstance(transparent, int):
-        grey[values == transparent] = 255
-    return grey
-
-
-def _exif_segment(data: bytes) -> bytes:
-    """Return the JPEG's Exif segment, empty where there is none before the picture itself."""
-    at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF:
-        kind, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
-        if kind == 0xFF:  # a fill byte
-            at += 1
-            continue
-        if kind == 0xE1 and data[at + 4 : at + 10] == b"Exif\0\0":
-            return data[at + 4 : at + 2 + length]
-        if kind == 0xDA:
-            break
-        at += 2 + length
-    return b""
-
-
-def _exif_orientation(source: bytes | Image.Image) -> int:
-    """Return the EXIF orientation 1 .. 8 of an Exif segment or a picture, 1 where none holds."""
-    if not source:
-        return 1
-    _silence_pillow()
-    try:
-        if isinstance(source, bytes):
-            from PIL.Image import Exif
-
-            exif = Exif()
-            exif.load(source)
-        else:
-            exif = source.getexif()
-        value = exif.get(0x0112, 1)
-    except Exception:  # noqa: BLE001 - damaged EXIF data must not cost a good picture
-        return 1
-    return int(value) if value in range(1, 9) else 1
-
-
-def _stored_target(shrink: Shrink, width: int, height: int, orientation: int) -> tuple[int, int]:
-    """Return the size to shrink the stored picture to; it lies on its side from orientation 5 on."""
-    if orientation < 5:
-        return shrink.target(width, height)
-    shown_width, shown_height = shrink.target(height, width)
-    return shown_height, shown_width
-
-
-def _turned(pixels: Pixels, orientation: int) -> Pixels:
-    """Return the stored pixels as they are to be shown."""
-    if orientation in (3, 4, 6, 7):
-        pixels = pixels[::-1]
-    if orientation in (2, 3, 7, 8):
-        pixels = pixels[:, ::-1]
-    return pixels.swapaxes(0, 1) if orientation >= 5 else pixels
 
 
 def read_many(
@@ -509,12 +159,13 @@ def _read_many(
     left = iter(paths)
     flying: deque[Future[T | Unreadable]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="labelimg-read")
-    try:
-        for index in itertools.count():
-            for path in itertools.islice(left, 8 * threads - len(flying)):
-                flying.append(pool.submit(one, path))
-            if not flying:
-                return
-            yield index, flying.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with one_opencv_thread():
+        try:
+            for index in itertools.count():
+                for path in itertools.islice(left, 8 * threads - len(flying)):
+                    flying.append(pool.submit(one, path))
+                if not flying:
+                    return
+                yield index, flying.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)

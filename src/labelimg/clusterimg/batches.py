@@ -26,7 +26,7 @@ def signature(pixels: NDArray[np.uint8]) -> NDArray[np.int8]:
 
     So brightness and contrast do not count. An image of one grey has all zeros.
     """
-    from labelimg.images import resize
+    from labelimg.decoding import resize
 
     small = resize(pixels, (_SIDE, _SIDE)).astype(np.float64)
     if small.ndim == 3:

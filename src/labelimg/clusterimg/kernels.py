@@ -22,6 +22,7 @@ Array = NDArray[Any]
 SSIM_WINDOW = 7
 SSIM_BLOCK = 8
 ORB_WORDS = 4
+_DESCRIPTORS_AT_ONCE = 64
 
 _SAMPLES = SSIM_WINDOW * SSIM_WINDOW
 # Means and variances are kept as integers: sums over the window, and 49 times the sum of squares less the square
@@ -283,26 +284,51 @@ def window_sums(image: Array, sums: Array, variances: Array) -> None:
     h, w = image.shape
     columns = np.zeros(w, np.int32)
     squares = np.zeros(w, np.int32)
-    for r in range(h):
-        for c in range(w):
-            value = np.int32(image[r, c])
-            columns[c] += value
-            squares[c] += value * value
-        if r >= SSIM_WINDOW:
-            for c in range(w):
-                value = np.int32(image[r - SSIM_WINDOW, c])
-                columns[c] -= value
-                squares[c] -= value * value
-        if r >= SSIM_WINDOW - 1:
-            top = r - SSIM_WINDOW + 1
-            for c in range(w - SSIM_WINDOW + 1):
-                s = np.int32(0)
-                q = np.int32(0)
-                for k in range(SSIM_WINDOW):
-                    s += columns[c + k]
-                    q += squares[c + k]
-                sums[top, c] = s
-                variances[top, c] = _SAMPLES * q - s * s
+    for r in range(SSIM_WINDOW - 1):
+        _add_moments(image[r], columns, squares)
+    for top in range(h - SSIM_WINDOW + 1):
+        _add_moments(image[top + SSIM_WINDOW - 1], columns, squares)
+        _row_moments(columns, squares, sums[top], variances[top])
+        _subtract_moments(image[top], columns, squares)
+
+
+@njit(nogil=True, cache=True)
+def _add_moments(row: Array, columns: Array, squares: Array) -> None:
+    for c in range(len(columns)):
+        columns[c] += np.int32(row[c])
+        squares[c] += np.int32(np.int32(row[c]) * np.int32(row[c]))
+
+
+@njit(nogil=True, cache=True)
+def _subtract_moments(row: Array, columns: Array, squares: Array) -> None:
+    for c in range(len(columns)):
+        columns[c] -= np.int32(row[c])
+        squares[c] -= np.int32(np.int32(row[c]) * np.int32(row[c]))
+
+
+@njit(nogil=True, cache=True)
+def _row_moments(columns: Array, squares: Array, sums: Array, variances: Array) -> None:
+    for c in range(len(sums)):
+        s = np.int32(
+            columns[c]
+            + columns[c + 1]
+            + columns[c + 2]
+            + columns[c + 3]
+            + columns[c + 4]
+            + columns[c + 5]
+            + columns[c + 6]
+        )
+        q = np.int32(
+            squares[c]
+            + squares[c + 1]
+            + squares[c + 2]
+            + squares[c + 3]
+            + squares[c + 4]
+            + squares[c + 5]
+            + squares[c + 6]
+        )
+        sums[c] = s
+        variances[c] = np.int32(np.int32(_SAMPLES) * q - np.int32(s * s))
 
 
 @njit(nogil=True, cache=True)
@@ -335,26 +361,26 @@ def ssim_ranges(image: Array, ranges: Array) -> None:
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc"})
-def _ssim_bound(x: Array, y: Array, weights: Array, rests: Array) -> Any:
-    """An upper bound of the sum of the windows' similarities; rests[b] is that of block rows b and below.
+def _ssim_bound(x: Array, y: Array, weights: Array, most: Array) -> Any:
+    """An upper bound of the sum of the windows' similarities; most[b] is that of the windows of block row b.
 
     Luminance and contrast are (2ab + C) / (a^2 + b^2 + C), which grows as a and b come closer; the covariance is
     at most the product of the deviations. So the closest values that the blocks' ranges allow bound both.
     """
     two = np.float32(2)
-    rests[len(rests) - 1] = 0.0
-    for down in range(x.shape[0] - 1, -1, -1):
-        row = np.float32(0)
+    total = 0.0
+    for down in range(x.shape[0]):
+        row: Any = np.float32(0)
         for across in range(x.shape[2]):
             a = min(x[down, 1, across], y[down, 1, across])
             b = max(x[down, 0, across], y[down, 0, across])
-            low = min(a, b)  # where the ranges overlap, both ends become one value and the term is 1
+            low = min(a, b)
             high = max(low, b)
             p = min(x[down, 3, across], y[down, 3, across])
             q = max(x[down, 2, across], y[down, 2, across])
             flat = min(p, q)
             rough = max(flat, q)
-            if a >= b:
+            if a >= b:  # the ranges overlap: the term is 1
                 low = high = np.float32(0)
             if p >= q:
                 flat = rough = np.float32(0)
@@ -363,11 +389,12 @@ def _ssim_bound(x: Array, y: Array, weights: Array, rests: Array) -> Any:
                 * ((two * low * high + _C1) * (two * flat * rough + _C2))
                 / ((low * low + high * high + _C1) * (flat * flat + rough * rough + _C2))
             )
-        rests[down] = rests[down + 1] + row
-    return rests[0]
+        most[down] = row
+        total += row
+    return total
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc"})
+@njit(nogil=True, cache=True)
 def _ssim_sum(
     x: Array,
     y: Array,
@@ -375,28 +402,38 @@ def _ssim_sum(
     variances_x: Array,
     sums_y: Array,
     variances_y: Array,
-    rests: Array,
+    most: Array,
+    bound: float,
+    order: Array,
     needed: float,
     columns: Array,
     products: Array,
 ) -> Any:
-    """The sum of the windows' similarities, or -inf as soon as it cannot exceed `needed`."""
-    h, w = x.shape
-    ow = w - SSIM_WINDOW + 1
-    total: Any = 0.0
-    for c in range(w):
-        columns[c] = 0
-    for r in range(h):
-        _add_products(x[r], y[r], columns)
-        if r >= SSIM_WINDOW:
-            _subtract_products(x[r - SSIM_WINDOW], y[r - SSIM_WINDOW], columns)
-        if r < SSIM_WINDOW - 1:
-            continue
-        top = r - SSIM_WINDOW + 1
-        if top % SSIM_BLOCK == 0 and total + rests[top // SSIM_BLOCK] <= needed:
-            return -np.inf
-        total += _row_similarity(columns, sums_x[top], variances_x[top], sums_y[top], variances_y[top], products)
-    return total
+    """The sum of the windows' similarities, or -inf as soon as it cannot exceed `needed`.
+
+    Block rows are gone through in the given order, and most[b] becomes what block row b comes to in place of the most
+    that it could; they are added up from top to bottom.
+    """
+    oh, ow = sums_x.shape
+    others = bound
+    for band in order:
+        others -= most[band]
+        columns[:] = 0
+        top = band * SSIM_BLOCK
+        end = min(oh, top + SSIM_BLOCK)
+        for r in range(top, top + SSIM_WINDOW - 1):
+            _add_products(x[r], y[r], columns)
+        total = 0.0
+        for row in range(top, end):
+            # A row comes to at most 1 for each window, and the rows of the band to no more than the band could.
+            if others + min(total + (end - row) * ow, most[band]) <= needed:
+                return -np.inf
+            _add_products(x[row + SSIM_WINDOW - 1], y[row + SSIM_WINDOW - 1], columns)
+            total += _row_similarity(columns, sums_x[row], variances_x[row], sums_y[row], variances_y[row], products)
+            _subtract_products(x[row], y[row], columns)
+        others += total
+        most[band] = total
+    return np.sum(most)
 
 
 @njit(nogil=True, cache=True)
@@ -447,6 +484,7 @@ def ssim_pairs(
     images: Array,
     ranges: Array,
     weights: Array,
+    orders: Array,
     start: int,
     stop: int,
     column: int,
@@ -460,7 +498,8 @@ def ssim_pairs(
     """Pairs of images whose mean SSIM is greater than `threshold`.
 
     images: (n, h, w) uint8; ranges: (n, ...) of `ssim_ranges`; weights: (blocks down, blocks across) float32, the
-    windows of each block; out_s: float64, the mean SSIM.
+    windows of each block; orders: (n, blocks down) int64, the block rows of each image, the most telling first; out_s:
+    float64, the mean SSIM.
     """
     h, w = images.shape[1:]
     oh = h - SSIM_WINDOW + 1
@@ -473,7 +512,7 @@ def ssim_pairs(
     ready = np.zeros(rows, np.bool_)
     sums_j = np.empty((oh, ow), np.float32)
     variances_j = np.empty((oh, ow), np.float32)
-    rests = np.empty(ranges.shape[1] + 1)
+    most = np.empty(ranges.shape[1])
     columns = np.empty(w, np.int32)
     products = np.empty(w, np.int32)
     count = 0
@@ -482,7 +521,10 @@ def ssim_pairs(
             return count, j
         ready_j = False
         for i in range(start, min(stop, j)):
-            if labels[i] == labels[j] or _ssim_bound(ranges[i], ranges[j], weights, rests) <= needed:
+            if labels[i] == labels[j]:
+                continue
+            bound = _ssim_bound(ranges[i], ranges[j], weights, most)
+            if bound <= needed:
                 continue
             k = i - start
             if not ready[k]:
@@ -491,12 +533,21 @@ def ssim_pairs(
             if not ready_j:
                 window_sums(images[j], sums_j, variances_j)
                 ready_j = True
-            similarity = (
-                _ssim_sum(
-                    images[i], images[j], sums[k], variances[k], sums_j, variances_j, rests, needed, columns, products
-                )
-                / windows
+            total = _ssim_sum(
+                images[i],
+                images[j],
+                sums[k],
+                variances[k],
+                sums_j,
+                variances_j,
+                most,
+                bound,
+                orders[i],
+                needed,
+                columns,
+                products,
             )
+            similarity = total / windows
             if similarity > threshold:
                 out_i[count] = i
                 out_j[count] = j
@@ -679,24 +730,21 @@ def _good_matches(a: Array, b: Array, nearest_a: Array, nearest_b: Array, distan
     a: (ka, 4) uint64; b: (4, kb) uint64. Two words tell most descriptors apart, so the other two are looked at only
     where some descriptor of a chunk is still within reach.
     """
-    chunk = 64
     kb = b.shape[1]
     nearest_a[: len(a)] = False
     nearest_b[:kb] = False
-    for begin in range(0, kb, chunk):
-        size = min(chunk, kb - begin)
+    for begin in range(0, kb, len(distances)):
+        end = min(begin + len(distances), kb)
+        d = distances[: end - begin]
         for i in range(len(a)):
-            least = good + 1
-            for k in range(size):
-                d = popcount(a[i, 0] ^ b[0, begin + k]) + popcount(a[i, 1] ^ b[1, begin + k])
-                distances[k] = d
-                least = min(least, d)
-            if least > good:
+            _bits_apart(a[i, 0], b[0, begin:end], d)
+            _more_bits_apart(a[i, 1], b[1, begin:end], d)
+            if _count_at_most(d, good) == 0:
                 continue
-            for k in range(size):
-                if distances[k] <= good:
-                    d = distances[k] + popcount(a[i, 2] ^ b[2, begin + k]) + popcount(a[i, 3] ^ b[3, begin + k])
-                    if d <= good:
+            for k in range(end - begin):
+                if d[k] <= good:
+                    rest = popcount(a[i, 2] ^ b[2, begin + k]) + popcount(a[i, 3] ^ b[3, begin + k])
+                    if d[k] + rest <= good:
                         nearest_a[i] = True
                         nearest_b[begin + k] = True
     return np.sum(nearest_a[: len(a)]) + np.sum(nearest_b[:kb])
@@ -728,7 +776,7 @@ def match_pairs(
         most = max(most, offsets[i + 1] - offsets[i])
     nearest_a = np.empty(most, np.bool_)
     nearest_b = np.empty(most, np.bool_)
-    distances = np.empty(64, np.int64)
+    distances = np.empty(_DESCRIPTORS_AT_ONCE, np.int32)
     turned = np.empty((ORB_WORDS, most), np.uint64)
     count = 0
     for j in range(max(column, start + 1), until):

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from labelimg.clusterimg.features import Features, features_of
 from labelimg.clusterimg.pairs import Pairs, Progress
+from labelimg.decoding import Shrink
 from labelimg.errors import UsageError
-from labelimg.images import Shrink
 
 
 def parameter(default: int, help: str, low: int, high: int) -> Any:

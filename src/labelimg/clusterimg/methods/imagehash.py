@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from labelimg.clusterimg.features import Features
 from labelimg.clusterimg.methods.base import Method, parameter
 from labelimg.clusterimg.pairs import Kernel, Pairs, Progress, no_pairs
-from labelimg.images import Shrink
+from labelimg.decoding import Shrink
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class ImageHash(Method):
     """
 
     name: ClassVar[str] = "imagehash"
-    default_threshold: ClassVar[float] = 0.7
+    default_threshold: ClassVar[float] = 0.69
     dtype: ClassVar[type] = np.uint64
 
     hash_size: int = parameter(12, "the hash has N x N bits", 2, 64)
@@ -62,14 +62,15 @@ class ImageHash(Method):
     def _hash(self, pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
         cosines = _cosines(self.side, self.hash_size)
         low = cosines @ pixels.astype(np.float64) @ cosines.T
-        distance = np.abs(low - np.median(low))
-        # A frequency so near the median (in flat or symmetric images) is decided by rounding alone: then SciPy, by
-        # which the hash is defined, computes it. With an odd number of bits the median is itself one of them.
-        if np.count_nonzero(distance < 1e-6) > self.bits % 2:
+        median, nearest = _median(low)
+        # A frequency as near the median as this (in flat or symmetric images) is above or below it by rounding alone:
+        # then SciPy computes it, by which the hash is defined.
+        if nearest < 1e-6:
             from scipy.fftpack import dct
 
             low = dct(dct(pixels, axis=0), axis=1)[: self.hash_size, : self.hash_size]
-        above: NDArray[np.bool_] = low > np.median(low)
+            median, _ = _median(low)
+        above: NDArray[np.bool_] = low > median
         return above
 
     def similar_pairs(
@@ -100,6 +101,16 @@ class ImageHash(Method):
 
         words = np.zeros((2, 1), np.uint64)
         similar_pairs(2, _bucket_kernel(words, _split(64, 8, 0), 0, 1.0, lambda d: 1 - d / 64))
+
+
+def _median(values: NDArray[np.float64]) -> tuple[float, float]:
+    """The median, and how far from it the nearest value is that is not itself the median."""
+    ranked = np.sort(values, axis=None)
+    middle = len(ranked) // 2
+    if len(ranked) % 2:
+        median = ranked[middle]
+        return median, min(ranked[middle + 1] - median, median - ranked[middle - 1])
+    return (ranked[middle - 1] + ranked[middle]) / 2, (ranked[middle] - ranked[middle - 1]) / 2
 
 
 @cache

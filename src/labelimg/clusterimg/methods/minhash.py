@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from labelimg.clusterimg.features import Features
 from labelimg.clusterimg.methods.base import Method, least_count, parameter
 from labelimg.clusterimg.pairs import Kernel, Pairs, Progress, no_pairs
-from labelimg.images import Shrink
+from labelimg.decoding import Shrink
 
 
 @dataclass(frozen=True)

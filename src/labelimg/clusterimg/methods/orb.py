@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from labelimg.clusterimg.features import Features
 from labelimg.clusterimg.methods.base import Method, parameter
 from labelimg.clusterimg.pairs import Kernel, Pairs, Progress, as_they_are, no_pairs
-from labelimg.images import Shrink
+from labelimg.decoding import Shrink
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Orb(Method):
     """
 
     name: ClassVar[str] = "orb"
-    default_threshold: ClassVar[float] = 0.3
+    default_threshold: ClassVar[float] = 0.22
     dtype: ClassVar[type] = np.uint8
 
     orb_size: int = parameter(400, "the longest side, in pixels, at which keypoints are looked for", 32, 8192)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from labelimg.clusterimg.features import Features
 from labelimg.clusterimg.methods.base import Method
 from labelimg.clusterimg.pairs import Kernel, Pairs, Progress, as_they_are, no_pairs
+from labelimg.decoding import Shrink
 from labelimg.errors import UsageError
-from labelimg.images import Shrink
 
 _WINDOW = 7
 _GROUP_MEMORY = 1 << 30  # bytes of the images of one size that are copied together in memory
@@ -27,7 +27,7 @@ class Ssim(Method):
     """
 
     name: ClassVar[str] = "ssim"
-    default_threshold: ClassVar[float] = 0.5
+    default_threshold: ClassVar[float] = 0.68
     dtype: ClassVar[type] = np.uint8
 
     def __post_init__(self) -> None:
@@ -91,12 +91,15 @@ def _same_size_pairs(
     tall = np.minimum(block, oh - block * np.arange(down))
     wide = np.minimum(block, ow - block * np.arange(across))
     weights = np.outer(tall, wide).astype(np.float32)
+    # Where an image is rough it differs most from another: those rows soonest show that a pair is not similar.
+    orders = np.argsort(-ranges[:, :, 3].sum(axis=2), axis=1, kind="stable")
     kernel = Kernel(
         kernels.ssim_pairs,
-        (images, ranges, weights),
+        (images, ranges, weights, orders),
         limit=threshold,
         value_type=np.float64,
-        pair_ns=oh * ow * 1.0,
+        pair_ns=oh * ow * 3.0,
+        rows=64,
         similarity=as_they_are,
     )
     return similar_pairs(n, kernel, threads=threads, most=most, progress=progress)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from labelimg.clusterimg.features import Features
 from labelimg.clusterimg.methods.base import Method
 from labelimg.clusterimg.pairs import Kernel, Pairs, Progress, as_they_are, no_pairs
-from labelimg.images import Shrink
+from labelimg.decoding import Shrink
 
 _COARSE = 8  # pixels of a side of the blocks whose sums bound the difference from below
 
@@ -25,7 +25,7 @@ class TemplateMatching(Method):
     """
 
     name: ClassVar[str] = "tm"
-    default_threshold: ClassVar[float] = 0.9
+    default_threshold: ClassVar[float] = 0.92
     dtype: ClassVar[type] = np.uint8
 
     @property

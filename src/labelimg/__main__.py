@@ -1,0 +1,5 @@
+"""`python -m labelimg`."""
+
+from labelimg.cli import main
+
+main()
