@@ -21,6 +21,13 @@ install = echo "$(STEP)installing $(1) into $(VENV) (the first time this takes a
 	$(BIN)/python -m pip install --disable-pip-version-check --no-compile -c constraints.txt -e "$(1)" >$(LOG) 2>&1 </dev/null \
 	|| { echo "make: could not install $(1); the log is in $(LOG)" >&2; exit 1; }
 
+define checks
+@$(BIN)/ruff check .
+@$(BIN)/ruff format --check .
+@$(BIN)/mypy
+@$(BIN)/lint-imports
+endef
+
 .PHONY: help demo test lint test-bounds bench datasets clean
 
 help: ## show this list
@@ -35,21 +42,18 @@ demo: $(VENV)/.installed-demo demo/.photos ## cluster a folder of sample photogr
 test: STEP = 1/3 $(EMPTY)
 test: $(VENV)/.installed-dev ## check style, types, layers, and run all tests
 	@echo "2/3 checking style, types and layers"
-	@$(MAKE) lint
+	$(checks)
 	@echo "3/3 running the tests"
 	@$(BIN)/python -m pytest </dev/null
 
 lint: $(VENV)/.installed-dev ## check style, types and layers alone
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	$(checks)
 
 # Numba's cache does not know whether code was compiled with the check: hence a cache of its own.
 test-bounds: $(VENV)/.installed-dev ## run the kernel tests with every array access checked
 	@echo "running the kernel tests with numba's bounds check"
 	@mkdir -p build/numba-bounds
-	@NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(CURDIR)/build/numba-bounds \
+	@NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR="$(CURDIR)/build/numba-bounds" \
 		$(BIN)/python -m pytest tests/clusterimg/test_kernels.py </dev/null
 
 datasets: $(DATA)/.built ## build the labelled data sets in bench-data/ (downloads 180 MB of Debian packages)

@@ -26,7 +26,7 @@ ALBUM_GROUPS = (
     ("rocket.png", "ünïcode rocket.png"),
 )
 ALBUM_LONE = ("chelsea.png", "moon.png")
-ALBUM_THRESHOLDS = {"imagehash": 0.7, "ssim": 0.6, "minhash": 0.3, "orb": 0.3, "tm": 0.99}
+ALBUM_THRESHOLDS = {"imagehash": 0.7, "ssim": 0.6, "minhash": 0.45, "orb": 0.3, "tm": 0.99}
 
 
 @cache

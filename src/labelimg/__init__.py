@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from labelimg.cache import FeatureCache as FeatureCache
     from labelimg.clusterimg.merging import merge as merge
+    from labelimg.clusterimg.output import undo as undo
     from labelimg.clusterimg.pipeline import cluster as cluster
     from labelimg.clusterimg.results import Clustering as Clustering
     from labelimg.clusterimg.results import Settings as Settings
@@ -33,6 +34,7 @@ _HOME = {
     "UsageError": "labelimg.errors",
     "cluster": "labelimg.clusterimg.pipeline",
     "merge": "labelimg.clusterimg.merging",
+    "undo": "labelimg.clusterimg.output",
 }
 __all__ = list(_HOME)
 

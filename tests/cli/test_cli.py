@@ -88,7 +88,7 @@ def test_the_summary_goes_to_stdout_and_nothing_to_stderr(album):
         "outliers": "2",
         "unreadable": "0",
         "no images": "1 files of other kinds",
-        "method": "imagehash, threshold 0.7",
+        "method": f"imagehash, threshold {method_class('imagehash').default_threshold:g}",
         "result": str(out / "results"),
     }
     assert (out / "run.json").is_file()
@@ -197,8 +197,8 @@ def test_every_option_reaches_the_function(album, tmp_path, monkeypatch):
     monkeypatch.setattr(pipeline, "cluster", look)
     text = """--method orb --threshold 0.25 --batch-size 7 --size 30x40 --scale 0.5 --out o --transfer move
         --no-recursive --include a* --include b* --exclude c* --no-merge --keep-batches --no-rescue --overwrite
-        --threads 3 --dry-run --quiet --json --no-cache --hash-size 9 --frequency-factor 3 --corner-size 20 --corners 5 --grid 6
-        --permutations 7 --orb-size 50 --orb-features 8 --good-bits 9"""
+        --threads 3 --dry-run --quiet --json --no-cache --hash-size 9 --frequency-factor 3 --corner-size 20 --corners 5
+        --grid 6 --permutations 7 --orb-size 50 --orb-features 8 --good-bits 9"""
     result = runner.invoke(cli.app, ["cluster", "in", "in2", *text.split()])
     assert isinstance(result.exception, SeenError), result.output
     assert seen.pop("progress") is not None
@@ -414,13 +414,14 @@ def test_a_reader_that_goes_away_gets_no_traceback(album):
 def test_help_loads_nothing_heavy_and_answers_at_once():
     seen = "import sys; print(*sorted({'numpy', 'numba', 'cv2', 'PIL', 'scipy', 'datasketch'} & sys.modules.keys()))"
     code = f"import atexit; atexit.register(lambda: exec({seen!r}, {{}}))\nfrom labelimg.cli import main\nmain()"
+    took = []
     for arguments in (["--help"], ["cluster", "--help"], ["merge", "--help"]):
+        began = time.perf_counter()
         done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
         assert "Usage" in done.stdout
+        took.append(time.perf_counter() - began)
         assert done.stdout.splitlines()[-1] == ""
-    began = time.perf_counter()
-    real("--help")
-    assert time.perf_counter() - began < 2  # 0.3 s on a machine that does nothing else
+    assert min(took) < 2  # 0.3 s on a machine that does nothing else
 
 
 def test_the_installed_command_is_the_command_line():

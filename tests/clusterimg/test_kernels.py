@@ -28,7 +28,7 @@ from labelimg.clusterimg.methods.template_matching import TemplateMatching
 from labelimg.clusterimg.pairs import Kernel, no_pairs
 
 thorough = settings(
-    deadline=None, derandomize=True, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None, derandomize=True, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 seeds = st.integers(0, 2**32 - 1)
 thresholds = st.one_of(st.sampled_from([0.0, 0.5, 0.9, 1.0]), st.floats(0, 1))

@@ -42,8 +42,8 @@ ALBUM_NAMES = sorted([*(name for group in ALBUM_GROUPS for name in group), *ALBU
 
 @pytest.fixture
 def versions(tmp_path: Path) -> Path:
-    """24 pictures: each of eight photographs with two changed copies, in mixed order."""
-    pictures = [change(each) for change in (np.copy, brighter, softer) for each in photographs()]
+    """18 pictures: each of six photographs with two changed copies, in mixed order."""
+    pictures = [change(each) for change in (np.copy, brighter, softer) for each in photographs()[:6]]
     return make_numbered(tmp_path / "versions", pictures)
 
 
@@ -103,7 +103,7 @@ def test_threads_do_not_change_the_result(versions, name):
     truncated_png(versions / "99.png")
     one = labelimg.cluster(versions, method=name, threads=1, batch_size=7)
     assert len(one.batches) > 1
-    for threads in (2, 8, None):
+    for threads in (2, 8):
         assert value(labelimg.cluster(versions, method=name, threads=threads, batch_size=7)) == value(one)
 
 
@@ -177,11 +177,11 @@ def test_images_of_one_pixel_or_one_line_do_not_stop_a_run(tmp_path, name):
 # -------------------------------------------------------------------------------------------------------- batches
 
 
-@pytest.mark.parametrize("size", [2, 3, 5, 10, 24, 100])
+@pytest.mark.parametrize("size", [2, 5, 18, 100])
 def test_no_batch_is_larger_than_asked_and_every_image_is_in_one(versions, size):
     result = labelimg.cluster(versions, method="ssim", threshold=0.6, batch_size=size)
     assert all(len(batch.rows) <= size for batch in result.batches)
-    assert sorted(row for batch in result.batches for row in batch.rows.tolist()) == list(range(24))
+    assert sorted(row for batch in result.batches for row in batch.rows.tolist()) == list(range(18))
     placed = [*(path for cluster in result.clusters for path in cluster), *result.outliers]
     assert sorted(placed) == list(result.images)
 
@@ -194,9 +194,9 @@ def test_batches_are_merged_by_their_representatives(versions):
     edges = set(oracles.similar(images, oracles.ssim, 0.61))
     batch_of = {row: number for number, batch in enumerate(result.batches) for row in batch.rows.tolist()}
     inside = {(i, j) for i, j in edges if batch_of[i] == batch_of[j]}
-    first = [chain[0] for chain in oracles.chains(24, inside)]
+    first = [chain[0] for chain in oracles.chains(18, inside)]
     between = {(i, j) for i, j in edges if i in first and j in first}
-    expected = [chain for chain in oracles.chains(24, inside | between) if len(chain) > 1]
+    expected = [chain for chain in oracles.chains(18, inside | between) if len(chain) > 1]
     assert sorted(map(list, result.clusters)) == [[result.images[row] for row in chain] for chain in expected]
     assert set(zip(result.pairs.i.tolist(), result.pairs.j.tolist(), strict=True)) == inside | between
 

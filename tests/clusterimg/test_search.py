@@ -17,7 +17,7 @@ from labelimg.clusterimg.methods.imagehash import hamming_kernel
 from labelimg.clusterimg.pairs import Kernel, Pairs, no_pairs
 from labelimg.clusterimg.search import components, in_threads, similar_pairs
 
-thorough = settings(deadline=None, derandomize=True, max_examples=60)
+thorough = settings(deadline=None, derandomize=True, max_examples=40)
 
 
 def clustered_words(n: int, seed: int, *, centres: int = 6, flips: int = 5) -> np.ndarray[Any, Any]:
@@ -79,7 +79,7 @@ def test_too_many_pairs_become_kruskals_forest_in_the_order_of_rows(n, most, see
     assert labels == [next(chain[0] for chain in chains if row in chain) for row in range(n)]
 
 
-@pytest.mark.parametrize("limit", [0, 10, 5_000, None])
+@pytest.mark.parametrize("limit", [10, 5_000, None])
 def test_forest_is_the_same_for_any_threads_rows_and_kernel(limit):
     n = 1500
     words = clustered_words(n, 8, centres=40, flips=4)
@@ -87,7 +87,7 @@ def test_forest_is_the_same_for_any_threads_rows_and_kernel(limit):
     assert len(every) > 5_000
     expected = every if limit is None else oracles.kruskal(n, every)
     for kernel in (brute(words, 6), buckets(words, 6)):
-        for rows in (7, 32, 4096):
+        for rows in (19, 4096):
             for threads in (1, 2, 8):
                 pairs = similar_pairs(n, replace(kernel, rows=rows), threads=threads, most=limit)
                 assert listed(pairs) == expected

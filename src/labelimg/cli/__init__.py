@@ -5,16 +5,39 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from typing import Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from labelimg.cli import cache
 from labelimg.cli.cluster import cluster
 from labelimg.cli.merge import merge
+from labelimg.cli.undo import undo
 from labelimg.errors import LabelimgError
+
+
+class _Commands(TyperGroup):
+    """The list of commands is shown plainly, for loading rich would take longer than all the rest of it."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{**settings, "rich_markup_mode": None})
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; Ctrl-C ends it with one line that says how to go on."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            fail(
+                "interrupted; if images were being put into RESULT, labelimg undo RESULT takes them back", _INTERRUPTED
+            )
+
+
+_INTERRUPTED = 128 + signal.SIGINT
 
 app = typer.Typer(
     name="labelimg",
+    cls=_Commands,
     help="Sort a folder of mixed images into folders of similar ones.",
     no_args_is_help=True,
     add_completion=False,
@@ -22,8 +45,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(cluster)
-app.command()(merge)
+app.command(short_help="Sort images into folders of similar ones.")(cluster)
+app.command(short_help="Merge the batch folders of a --no-merge run.")(merge)
+app.command(short_help="Take a run back.")(undo)
 app.add_typer(cache.app, name="cache")
 
 
@@ -43,16 +67,18 @@ def main() -> None:
         app()
     except LabelimgError as error:
         fail(str(error), error.exit_status)
-    except KeyboardInterrupt:
-        fail("interrupted; nothing is half-written, start the command again to do it", 128 + signal.SIGINT)
     except BrokenPipeError:
         # Who read our output has gone; python must not complain about it when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except SystemExit as leaving:
+        if leaving.code == _INTERRUPTED:
+            os._exit(_INTERRUPTED)  # without waiting for threads that are still at work
+        raise
 
 
-def fail(text: str, status: int) -> None:
-    """Print one line on stderr and leave with the status, without waiting for threads that still compare."""
+def fail(text: str, status: int) -> NoReturn:
+    """Print one line on stderr and leave with the status."""
     sys.stderr.write(f"labelimg: {text}\n")
     sys.stderr.flush()
-    os._exit(status) if status > 128 else sys.exit(status)
+    sys.exit(status)

@@ -84,13 +84,13 @@ def cluster(
     ] = None,
     corner_size: Annotated[
         int | None,
-        _own("minhash", "The longest side, in pixels, at which corners are looked for. Default 256.", 16, 4096),
+        _own("minhash", "The longest side, in pixels, at which corners are looked for. Default 160.", 16, 4096),
     ] = None,
     corners: Annotated[
         int | None, _own("minhash", "How many of the strongest corners count. Default 200.", 1, 10_000)
     ] = None,
     grid: Annotated[
-        int | None, _own("minhash", "Places are cells of an N x N grid over the image. Default 32.", 2, 256)
+        int | None, _own("minhash", "Places are cells of an N x N grid over the image. Default 16.", 2, 256)
     ] = None,
     permutations: Annotated[
         int | None, _own("minhash", "Values of a minhash; more estimate better and cost more. Default 128.", 2, 4096)

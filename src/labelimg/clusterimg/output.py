@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+from labelimg import files
 from labelimg.clusterimg.clock import Clock
 from labelimg.clusterimg.folders import (
     Failure,
@@ -14,11 +16,14 @@ from labelimg.clusterimg.folders import (
     apply,
     check_out,
     plan_transfers,
+    read_record,
     record_tables,
     remove_earlier,
+    take_back,
 )
 from labelimg.clusterimg.results import Clustering, Settings
 from labelimg.clusterimg.tables import write_tables
+from labelimg.errors import OutputError
 from labelimg.images import Unreadable
 from labelimg.lock import Lock
 
@@ -51,8 +56,28 @@ def write_output(result: Clustering, out: Path, *, overwrite: bool, clock: Clock
             failures = apply(plan, progress=None if told is None else lambda done, total, _bytes: told(done, total))
         written = _with_places(result, out, plan, failures)
         with clock.stage("writing"):
-            record_tables(out, write_tables(replace(written, seconds=clock.seconds), out))
+            names: list[str] = []
+            try:
+                for name in write_tables(replace(written, seconds=clock.seconds), out):
+                    names.append(name)
+            finally:
+                record_tables(out, names)
     return written
+
+
+def undo(out: str | os.PathLike[str]) -> tuple[Failure, ...]:
+    """Take back the run in `out`: moved images return, copies, links and tables go; what others added stays.
+
+    Gives the files that could not be taken back, which stay. Also takes back a run that was cut off. Raises
+    OutputError if there is no run in `out`.
+    """
+    folder = Path(out)
+    if not folder.is_dir():
+        raise OutputError(f"no such folder: {files.printable(folder)}; check the spelling")
+    if read_record(folder) is None:
+        raise OutputError(f"{files.printable(folder)} holds no run that could be taken back")
+    with Lock(folder):
+        return take_back(folder)
 
 
 def _plan(result: Clustering, out: Path, free: frozenset[str]) -> Plan:

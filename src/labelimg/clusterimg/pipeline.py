@@ -24,6 +24,8 @@ from labelimg.errors import UsageError
 from labelimg.images import Found, find_images
 
 Folder = str | os.PathLike[str]
+_LOADING_S = 2.0  # kernels that take longer are not loaded but compiled
+
 TRANSFERS = ("copy", "move", "hardlink", "symlink", "none")
 
 
@@ -136,6 +138,8 @@ def _grouped(
     warming = _WarmUp(method)
     with clock.stage("decoding") as told:
         extracted = extract(found.paths, method, threads=threads, memory=memory, cache=cache, progress=told)
+    with clock.stage("loading kernels"):
+        warming.join(_LOADING_S)
     if warming.is_alive():
         with clock.stage("compiling kernels, once"):
             warming.join()

@@ -6,7 +6,7 @@ import csv
 import dataclasses
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
@@ -26,41 +26,30 @@ SIMILARITIES = "similarities"
 _LIBRARIES = ("labelimg-suite", "numpy", "numba", "opencv-contrib-python-headless", "pillow", "simplejpeg")
 
 
-def write_tables(result: Clustering, out: Path) -> list[str]:
-    """Write everything that describes the result into `out`; the names that were written, relative to it.
+def write_tables(result: Clustering, out: Path) -> Iterator[str]:
+    """Write everything that describes the result into `out`; yields the name of each table once it is written.
 
     run.json comes last: where it is, the rest is complete.
     """
-    written = [CLUSTERS, UNREADABLE]
     names = [os.path.relpath(path, result.root) for path in result.images]
     _write_csv(out / CLUSTERS, ("image", "cluster", "representative", "written"), _cluster_rows(result, names, out))
-    _write_csv(
-        out / UNREADABLE,
-        ("image", "reason"),
-        ((os.path.relpath(each.path, result.root), each.reason) for each in result.unreadable),
-    )
-    forests = []
+    yield CLUSTERS
+    unreadable = ((os.path.relpath(each.path, result.root), each.reason) for each in result.unreadable)
+    _write_csv(out / UNREADABLE, ("image", "reason"), unreadable)
+    yield UNREADABLE
+    forests: list[str] = []
     files.make_folder(out / SIMILARITIES)
-    for name, rows, pairs in _pair_tables(result):
-        _write_csv(out / name, ("image_a", "image_b", "similarity"), _pair_rows(names, rows, pairs))
-        written.append(name)
-        if not pairs.complete:
-            forests.append(name)
+    yield from _write_pairs(result, out, names, forests)
     write_run(out, run_description(result, forests))
-    return [*written, RUN]
+    yield RUN
 
 
 def merge_tables(result: Clustering, out: Path, run: dict[str, Any]) -> list[str]:
     """Rewrite what merging changes, in a folder whose run.json says `run`; the names written, relative to it."""
     names = [os.path.relpath(path, result.root) for path in result.images]
     _write_csv(out / CLUSTERS, ("image", "cluster", "representative", "written"), _cluster_rows(result, names, out))
-    written = [CLUSTERS, RUN]
     forests = list(run.get("spanning_forests", []))
-    for name, rows, pairs in _pair_tables(result):
-        _write_csv(out / name, ("image_a", "image_b", "similarity"), _pair_rows(names, rows, pairs))
-        written.append(name)
-        if not pairs.complete:
-            forests.append(name)
+    written = [CLUSTERS, *_write_pairs(result, out, names, forests), RUN]
     now = run_description(result, forests)
     seconds = {stage: run["seconds"].get(stage, 0) + value for stage, value in now["seconds"].items()}
     earlier = run["counts"]
@@ -72,6 +61,14 @@ def merge_tables(result: Clustering, out: Path, run: dict[str, Any]) -> list[str
     }
     write_run(out, {**now, "counts": counts, "seconds": {**run["seconds"], **seconds}})
     return written
+
+
+def _write_pairs(result: Clustering, out: Path, names: list[str], forests: list[str]) -> Iterator[str]:
+    for name, rows, pairs in _pair_tables(result):
+        _write_csv(out / name, ("image_a", "image_b", "similarity"), _pair_rows(names, rows, pairs))
+        if not pairs.complete:
+            forests.append(name)
+        yield name
 
 
 def _cluster_rows(result: Clustering, names: list[str], out: Path) -> Iterable[tuple[str, str, str, str]]:

@@ -24,12 +24,12 @@ class MinHash(Method):
     """
 
     name: ClassVar[str] = "minhash"
-    default_threshold: ClassVar[float] = 0.3
+    default_threshold: ClassVar[float] = 0.5
     dtype: ClassVar[type] = np.uint32
 
-    corner_size: int = parameter(256, "the longest side, in pixels, at which corners are looked for", 16, 4096)
+    corner_size: int = parameter(160, "the longest side, in pixels, at which corners are looked for", 16, 4096)
     corners: int = parameter(200, "how many of the strongest corners count", 1, 10_000)
-    grid: int = parameter(32, "places are cells of an N x N grid over the image", 2, 256)
+    grid: int = parameter(16, "places are cells of an N x N grid over the image", 2, 256)
     permutations: int = parameter(128, "values of a minhash; more estimate better and cost more", 2, 4096)
 
     @property

@@ -1,0 +1,27 @@
+"""`labelimg undo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labelimg.errors import TransferError
+
+
+def undo(
+    result: Annotated[Path, typer.Argument(help="The output folder of labelimg cluster.", metavar="RESULT")],
+) -> None:
+    """Take a run back: what it moved returns to its place, what it copied, linked or wrote is removed.
+
+    Files that somebody added or changed stay. An interrupted run is taken back as far as it came.
+    """
+    from labelimg.clusterimg.output import undo
+
+    failures = undo(result)
+    for failure in failures:
+        typer.echo(f"labelimg: {failure.source}: {failure.reason}", err=True)
+    if failures:
+        raise TransferError(f"{len(failures)} files could not be taken back and stay as they are; the rest is undone")
+    typer.echo(f"undone: {result}")
