@@ -1,7 +1,7 @@
 """The share of true pairs that meet in one batch, by how images are divided among batches.
 
-    python benchmarks/datasets.py --out DIR photos
-    python benchmarks/batches.py DIR
+python benchmarks/datasets.py --out DIR photos
+python benchmarks/batches.py DIR
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from quality import load
 
 from labelimg.clusterimg.batches import split
 from labelimg.clusterimg.extraction import extract
 from labelimg.clusterimg.methods import make_method
+from quality import load
 
 
 def share(batches: list[NDArray[Any]], truth: NDArray[np.int64]) -> float:

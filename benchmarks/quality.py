@@ -83,7 +83,8 @@ def main() -> None:
         key, value = text.split("=")
         parameters.setdefault(key.split(".")[0], {})[key.split(".")[1]] = int(value)
     names = arguments.names or ["photos", "digits"]
-    print("| data set | method | threshold | precision | recall | F1 | ARI | F1 >= 0.99 |\n|---|---|---|---|---|---|---|---|")
+    print("| data set | method | threshold | precision | recall | F1 | ARI | F1 >= 0.99 |")
+    print("|---|---|---|---|---|---|---|---|")
     for name in names:
         paths, truth = load(arguments.folder, name)
         for method in arguments.methods.split(","):
@@ -95,7 +96,8 @@ def main() -> None:
                 print(f"| {name} | {method} | " + " | ".join(f"{v:.3f}" for v in row) + " | |")
             middle = at[len(at) // 2]
             span = f"{good[0]:.2f} to {good[-1]:.2f}" if good else "nowhere"
-            print(f"| {name} | {method} | **{middle[0]:.2f}** | " + " | ".join(f"{v:.4f}" for v in middle[1:]) + f" | {span} |", flush=True)
+            cells = (name, method, f"**{middle[0]:.2f}**", *(f"{value:.4f}" for value in middle[1:]), span)
+            print(f"| {' | '.join(cells)} |", flush=True)
     if arguments.methods != ",".join(NAMES) or parameters:
         return
     print("\n| data set | method | batch size | precision | recall | F1 | ARI |\n|---|---|---|---|---|---|---|")
@@ -105,7 +107,8 @@ def main() -> None:
             for size in (50, 200, None):
                 result = labelimg.cluster(arguments.folder / name, method=method, batch_size=size)
                 row = scores(truth, labels_of(result, paths))
-                print(f"| {name} | {method} | {size or 'all'} | " + " | ".join(f"{v:.4f}" for v in row) + " |", flush=True)
+                cells = (name, method, str(size or "all"), *(f"{value:.4f}" for value in row))
+                print(f"| {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

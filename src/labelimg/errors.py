@@ -9,6 +9,8 @@ LabelimgError
 
 from __future__ import annotations
 
+import os
+
 
 class LabelimgError(Exception):
     """Base of every error a caller may want to catch; its text is one line fit to print."""
@@ -37,3 +39,15 @@ class OutputError(LabelimgError):
 
 class TransferError(LabelimgError):
     """A file could not be copied, moved or linked; the text names the file and the cause."""
+
+
+def printable(path: str | os.PathLike[str]) -> str:
+    r"""The path on one line, with line breaks and undecodable bytes escaped.
+
+    >>> printable("a\nb.jpg")
+    'a\\nb.jpg'
+    """
+    text = os.fspath(path)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

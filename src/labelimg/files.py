@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from labelimg.errors import LabelimgError, OutputError, TransferError
+from labelimg.errors import printable as printable
 
 StrPath = str | os.PathLike[str]
 Content = str | bytes | Callable[[IO[Any]], object]
@@ -43,18 +44,6 @@ _NO_KERNEL_COPY = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, er
 def _operation(name: str, path: StrPath) -> None:
     if on_operation is not None:
         on_operation(name, os.fspath(path))
-
-
-def printable(path: StrPath) -> str:
-    r"""The path on one line, with line breaks and undecodable bytes escaped.
-
-    >>> printable("a\nb.jpg")
-    'a\\nb.jpg'
-    """
-    text = os.fspath(path)
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def reason(error: BaseException) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from labelimg.decoding import Pixels, Shrink, not_a_file, one_opencv_thread, read, why_unreadable
-from labelimg.errors import UnreadableImageError, UsageError
+from labelimg.errors import UnreadableImageError, UsageError, printable
 
 if TYPE_CHECKING:
     pass
@@ -73,11 +73,13 @@ def find_images(
         try:
             os.scandir(folder).close()
         except FileNotFoundError as error:
-            raise UsageError(f"no such folder: {folder}; check the spelling") from error
+            raise UsageError(f"no such folder: {printable(folder)}; check the spelling") from error
         except NotADirectoryError as error:
-            raise UsageError(f"not a folder: {folder}; name the folder that holds it") from error
+            raise UsageError(f"not a folder: {printable(folder)}; name the folder that holds it") from error
         except OSError as error:
-            raise UsageError(f"cannot list the folder {folder}: {why_unreadable(error)}; check its rights") from error
+            raise UsageError(
+                f"cannot list the folder {printable(folder)}: {why_unreadable(error)}; check its rights"
+            ) from error
     root = os.path.commonpath(roots)
     name_start = len(root.rstrip(os.sep)) + 1
     chosen = _chosen(include, exclude)

@@ -23,6 +23,17 @@ class _Commands(TyperGroup):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{**settings, "rich_markup_mode": None})
 
+    def main(self, *arguments: Any, **settings: Any) -> Any:
+        """Run the command line; what is wrong with its words is said in one line, as other errors are."""
+        try:
+            status = super().main(*arguments, **{**settings, "standalone_mode": False})
+        except _WrongWords as error:
+            if type(error).__name__ == "NoArgsIsHelpError":
+                error.show()
+                sys.exit(error.exit_code)
+            fail(" ".join(error.format_message().split()), error.exit_code)
+        sys.exit(status if isinstance(status, int) else 0)
+
     def invoke(self, ctx: Any) -> Any:
         """Run a command; Ctrl-C ends it with one line that says how to go on."""
         try:
@@ -33,6 +44,8 @@ class _Commands(TyperGroup):
             )
 
 
+# What all complaints about the words have in common, which typer keeps to itself: ClickException.
+_WrongWords: Any = typer.BadParameter.__mro__[2]
 _INTERRUPTED = 128 + signal.SIGINT
 
 app = typer.Typer(

@@ -9,6 +9,7 @@ import typer
 
 from labelimg.cli.options import CACHE, QUIET, THREADS, Images, opened_cache, size_of
 from labelimg.cli.show import Progress, print_plan, print_summary, print_unreadable
+from labelimg.errors import UsageError, printable
 
 
 def _own(method: str, help: str, low: int | None = None, high: int | None = None) -> typer.models.OptionInfo:
@@ -155,4 +156,6 @@ def cluster(
 def default_out(folder: Path) -> Path:
     """Where the result of a folder goes if nothing else is said: beside it, with _clustered after its name."""
     full = folder.absolute() if folder.name not in ("", "..") else folder.resolve()
+    if not full.name:
+        raise UsageError(f"there is no place beside {printable(folder)} for the result: name one with --out")
     return full.with_name(f"{full.name}_clustered")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from labelimg.errors import printable
+
 if TYPE_CHECKING:
     from labelimg.clusterimg.results import Clustering
 
@@ -74,9 +76,8 @@ def _bars() -> Any:
 
 def print_summary(result: Clustering, *, as_json: bool, dry_run: bool = False) -> None:
     """The short table, or its JSON; unreadable images go to stderr."""
-    readable = {str(path) for path in result.images}  # one that could be read may still not have been transferred
     numbers = {
-        "images": len(readable) + sum(each.path not in readable for each in result.unreadable),
+        "images": result.count,
         "clusters": len(result.clusters),
         "clustered": result.clustered,
         "outliers": len(result.outliers),
@@ -101,8 +102,8 @@ def print_summary(result: Clustering, *, as_json: bool, dry_run: bool = False) -
 def _shown(result: Clustering) -> str:
     assert result.out is not None
     if result.settings.transfer == "none":
-        return str(result.out / "clusters.csv")
-    return str(result.out / "results") if result.merged is not None else str(result.out)
+        return printable(result.out / "clusters.csv")
+    return printable(result.out / "results" if result.merged is not None else result.out)
 
 
 def print_plan(result: Clustering) -> None:
@@ -110,12 +111,12 @@ def print_plan(result: Clustering) -> None:
     for image in result.images:
         place = result.written.get(image)
         if place is not None:
-            typer.echo(f"{os.path.relpath(image, result.root)} -> {place}")
+            typer.echo(f"{printable(os.path.relpath(image, result.root))} -> {printable(place)}")
 
 
 def print_unreadable(result: Clustering) -> None:
     """A line on stderr for each image that could not be read, up to a number of them."""
     for each in result.unreadable[:_LISTED]:
-        typer.echo(f"labelimg: {os.path.relpath(each.path, result.root)}: {each.reason}", err=True)
+        typer.echo(f"labelimg: {printable(os.path.relpath(each.path, result.root))}: {each.reason}", err=True)
     if len(result.unreadable) > _LISTED:
         typer.echo(f"labelimg: and {len(result.unreadable) - _LISTED} more, all in unreadable.csv", err=True)

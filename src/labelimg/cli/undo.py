@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from labelimg.errors import TransferError
+from labelimg.errors import TransferError, printable
 
 
 def undo(
@@ -21,7 +21,7 @@ def undo(
 
     failures = undo(result)
     for failure in failures:
-        typer.echo(f"labelimg: {failure.source}: {failure.reason}", err=True)
+        typer.echo(f"labelimg: {printable(failure.source)}: {failure.reason}", err=True)
     if failures:
         raise TransferError(f"{len(failures)} files could not be taken back and stay as they are; the rest is undone")
-    typer.echo(f"undone: {result}")
+    typer.echo(f"undone: {printable(result)}")

@@ -83,7 +83,9 @@ class FeatureStore:
         values: NDArray[Any]
         if self._file is not None:
             self._file.flush()
-            values = np.memmap(self._file, self._dtype, "r").view(np.ndarray)
+            # Mapped privately and writeable, as arrays in memory are: for others the kernels would be compiled again.
+            values = np.memmap(self._file, self._dtype, "c").view(np.ndarray)
+            self._file.close()
         else:
             values = np.frombuffer(self._held, self._dtype)
         offsets = np.concatenate([[0], np.cumsum(np.asarray(self._sizes, np.int64))]).astype(np.int64)

@@ -23,7 +23,7 @@ from labelimg.clusterimg.pairs import Pairs, no_pairs
 from labelimg.clusterimg.pairwise import PairwiseGrouper
 from labelimg.clusterimg.pipeline import check_settings, thread_count
 from labelimg.clusterimg.results import Clustering, Settings
-from labelimg.clusterimg.tables import merge_tables, read_run
+from labelimg.clusterimg.tables import merge_tables, read_run, read_unreadable
 from labelimg.errors import OutputError
 from labelimg.images import Unreadable, find_images
 from labelimg.lock import Lock
@@ -55,7 +55,8 @@ def merge(
     clock = Clock(progress)
     with Lock(out):
         with clock.stage("finding images"):
-            items, unreadable = _items(out, Path(run["root"]))
+            root = Path(run["root"])
+            items, unreadable = _items(out, root)
         batches = _batches(items)
         if len(batches) == 0:
             raise OutputError(f"{files.printable(out)} has no images in batch folders to merge")
@@ -69,11 +70,11 @@ def merge(
             grouper = _SomeReadable(pairwise, np.asarray(wanted, np.int32), extracted.rows.astype(np.int32))
             merged = flow.merge_batches(grouper, batches, rescue=settings.rescue, progress=told)
         clustering = Clustering(
-            root=Path(run["root"]),
+            root=root,
             images=(),
             clusters=(),
             outliers=(),
-            unreadable=tuple(sorted((*unreadable, *extracted.unreadable), key=lambda each: each.path)),
+            unreadable=_each_once([*read_unreadable(out, root), *unreadable, *extracted.unreadable]),
             skipped=0,
             pairs=merged.pairs or no_pairs(),
             settings=settings,
@@ -108,10 +109,17 @@ class _Item:
         return parts[1] if len(parts) > 2 else "outliers"
 
     def readable_path(self) -> str:
-        """The original while it is what was copied, for the cache knows it; else the file in the batch folder."""
-        if self.entry is not None and _stamp(self.entry.source) == (self.entry.size, self.entry.mtime_ns):
-            return self.entry.source
-        return str(self.out / self.place)
+        """The original while it and its copy are what they were, for the cache knows it; else the copy."""
+        place = self.out / self.place
+        if self.entry is not None:
+            written = (self.entry.size, self.entry.mtime_ns)
+            if _stamp(self.entry.source) == written == _stamp(place):
+                return self.entry.source
+        return str(place)
+
+
+def _each_once(unreadable: Sequence[Unreadable]) -> tuple[Unreadable, ...]:
+    return tuple(sorted({each.path: each for each in unreadable}.values(), key=lambda each: each.path))
 
 
 def _settings(run: dict[str, Any], threshold: float | None, rescue: bool | None) -> Settings:
@@ -144,15 +152,17 @@ def _items(out: Path, root: Path) -> tuple[list[_Item], list[Unreadable]]:
     if not folders:
         return [], []
     found = find_images(folders)
-    places = [Path(path).relative_to(out).as_posix() for path in found.paths]
+    real = out.resolve()  # a way to the folder through a link is not the way that files are found by
+    places = [Path(path).relative_to(real).as_posix() for path in found.paths]
     record = read_record(out)
     known = _matched(out, places, record.entries if record is not None else ())
     items = []
     for place in places:
         entry = known.get(place)
-        source = str(out / place) if entry is None or not entry.source else entry.source
-        entry = None if entry is None or not entry.source else entry
-        items.append(_Item(out, place, entry, Path(os.path.relpath(source, root)).as_posix()))
+        if entry is None or not entry.source:  # somebody added it: by its own name it stands among the others
+            items.append(_Item(out, place, None, place.split("/", 2)[-1]))
+        else:
+            items.append(_Item(out, place, entry, Path(os.path.relpath(entry.source, root)).as_posix()))
     return sorted(items, key=lambda item: (item.key, item.place)), list(found.unreadable)
 
 

@@ -21,6 +21,7 @@ from labelimg.clusterimg.pairs import Pairs, no_pairs
 from labelimg.clusterimg.pairwise import PairwiseGrouper
 from labelimg.clusterimg.results import Clustering, Settings
 from labelimg.errors import UsageError
+from labelimg.files import printable
 from labelimg.images import Found, find_images
 
 Folder = str | os.PathLike[str]
@@ -71,7 +72,7 @@ def cluster(
         folders=tuple(os.path.abspath(folder) for folder in folders),
         method=method,
         parameters=asdict(made),
-        threshold=made.default_threshold if threshold is None else threshold,
+        threshold=made.default_threshold if threshold is None else float(threshold),
         batch_size=batch_size,
         rescue=rescue,
         merge=merge,
@@ -86,7 +87,7 @@ def cluster(
     with clock.stage("finding images"):
         found = find_images(folders, recursive=recursive, include=include, exclude=exclude)
         if not found.paths:
-            raise UsageError(f"no images in {', '.join(os.fspath(folder) for folder in folders)}{_why_none(found)}")
+            raise UsageError(f"no images in {', '.join(printable(folder) for folder in folders)}{_why_none(found)}")
     if out is not None:
         from labelimg.clusterimg.output import check_output
 
@@ -106,7 +107,7 @@ def check_settings(settings: Settings) -> None:
     """Raise UsageError for settings that cannot be."""
     if not settings.folders:
         raise UsageError("no folder of images was given")
-    if not 0 <= settings.threshold <= 1:
+    if not 0 <= settings.threshold <= 1:  # also refuses nan
         raise UsageError(f"threshold must be between 0 and 1, got {settings.threshold}")
     if settings.batch_size is not None and settings.batch_size < 2:
         raise UsageError(f"batch size must be at least 2, got {settings.batch_size}")
@@ -138,8 +139,7 @@ def _grouped(
     warming = _WarmUp(method)
     with clock.stage("decoding") as told:
         extracted = extract(found.paths, method, threads=threads, memory=memory, cache=cache, progress=told)
-    with clock.stage("loading kernels"):
-        warming.join(_LOADING_S)
+    warming.join(_LOADING_S)
     if warming.is_alive():
         with clock.stage("compiling kernels, once"):
             warming.join()

@@ -62,6 +62,12 @@ class Clustering:
         """How many images are in a cluster."""
         return sum(map(len, self.clusters))
 
+    @property
+    def count(self) -> int:
+        """How many images there are, those that could not be read included."""
+        readable = {str(path) for path in self.images}  # one that could be read may still not have been transferred
+        return len(readable) + sum(each.path not in readable for each in self.unreadable)
+
     def folders(self) -> list[tuple[str, Rows]]:
         """The folder of each final cluster and of the outliers, with the rows in it."""
         if self.merged is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -101,6 +101,15 @@ class _Joined:
         self._since += int(np.count_nonzero(kernels.join(self._parent, i, j)))
         if self._since * 16 > len(self._parent):
             self.labels, self._since = kernels.roots(self._parent), 0
+
+
+def together(n: int, parts: Sequence[tuple[NDArray[np.int32], Pairs]], *, most: int | None) -> Pairs:
+    """The pairs of several sets of rows that have no row in common, as pairs of n rows; a forest if above `most`."""
+    i, j = (np.concatenate([rows[getattr(pairs, end)] for rows, pairs in parts]) for end in ("i", "j"))
+    similarity = np.concatenate([pairs.similarity for _, pairs in parts])
+    gathered = _Gathered(n, most, np.float64)
+    gathered.add((i, j, similarity), complete=all(pairs.complete for _, pairs in parts))
+    return Pairs(*gathered.result(), gathered.complete)
 
 
 def similar_pairs(

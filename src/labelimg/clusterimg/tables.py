@@ -17,6 +17,7 @@ from labelimg.clusterimg.flow import Rows
 from labelimg.clusterimg.pairs import Pairs
 from labelimg.clusterimg.results import Clustering
 from labelimg.errors import OutputError
+from labelimg.images import Unreadable
 
 RUN = "run.json"
 CLUSTERS = "clusters.csv"
@@ -46,20 +47,19 @@ def write_tables(result: Clustering, out: Path) -> Iterator[str]:
 
 def merge_tables(result: Clustering, out: Path, run: dict[str, Any]) -> list[str]:
     """Rewrite what merging changes, in a folder whose run.json says `run`; the names written, relative to it."""
+    unreadable = ((os.path.relpath(each.path, result.root), each.reason) for each in result.unreadable)
+    _write_csv(out / UNREADABLE, ("image", "reason"), unreadable)
     names = [os.path.relpath(path, result.root) for path in result.images]
     _write_csv(out / CLUSTERS, ("image", "cluster", "representative", "written"), _cluster_rows(result, names, out))
     forests = list(run.get("spanning_forests", []))
-    written = [CLUSTERS, *_write_pairs(result, out, names, forests), RUN]
+    written = [CLUSTERS, UNREADABLE, *_write_pairs(result, out, names, forests), RUN]
     now = run_description(result, forests)
-    seconds = {stage: run["seconds"].get(stage, 0) + value for stage, value in now["seconds"].items()}
-    earlier = run["counts"]
-    counts = {
-        **now["counts"],
-        "batches": earlier["batches"],
-        "skipped": earlier["skipped"],
-        "similar_pairs_listed": earlier["similar_pairs_listed"] + now["counts"]["similar_pairs_listed"],
-    }
-    write_run(out, {**now, "counts": counts, "seconds": {**run["seconds"], **seconds}})
+    earlier, took = run.get("counts", {}), run.get("seconds", {})
+    seconds = {stage: took.get(stage, 0) + value for stage, value in now["seconds"].items()}
+    listed = earlier.get("similar_pairs_listed", 0) + now["counts"]["similar_pairs_listed"]
+    known = {name: earlier[name] for name in ("batches", "skipped") if name in earlier}
+    counts = {**now["counts"], **known, "similar_pairs_listed": listed}
+    write_run(out, {**now, "counts": counts, "seconds": {**took, **seconds}})
     return written
 
 
@@ -103,7 +103,7 @@ def run_description(result: Clustering, forests: list[str]) -> dict[str, Any]:
         "root": str(result.root),
         "versions": {name: version(name) for name in _LIBRARIES},
         "counts": {
-            "images": len(result.images) + len(result.unreadable),
+            "images": result.count,
             "batches": len(result.batches),
             "clusters": len(result.clusters),
             "clustered": result.clustered,
@@ -132,9 +132,24 @@ def read_run(out: Path) -> dict[str, Any]:
         raise OutputError(f"{files.printable(out)} is no result of labelimg cluster: it has no {RUN}") from None
     except (OSError, ValueError) as error:
         raise OutputError(f"{files.printable(path)} cannot be read: {files.reason(error)}") from error
-    if not isinstance(description, dict) or not isinstance(description.get("settings"), dict):
+    if not (
+        isinstance(description, dict)
+        and isinstance(description.get("settings"), dict)
+        and isinstance(description.get("root"), str)
+        and all(isinstance(description.get(part, {}), dict) for part in ("counts", "seconds"))
+    ):
         raise OutputError(f"{files.printable(path)} is not a description of a run")
     return description
+
+
+def read_unreadable(out: Path, root: Path) -> list[Unreadable]:
+    """What unreadable.csv in `out` lists; nothing where there is none or it is not as it was written."""
+    try:
+        with (out / UNREADABLE).open(encoding="utf-8", errors="surrogateescape", newline="") as lines:
+            rows = list(csv.DictReader(lines))
+        return [Unreadable(os.path.normpath(root / row["image"]), row["reason"]) for row in rows]
+    except (OSError, KeyError, TypeError, csv.Error):
+        return []
 
 
 def _write_csv(path: Path, header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:

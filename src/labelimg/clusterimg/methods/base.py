@@ -40,10 +40,14 @@ class Method(ABC):
         """Raise UsageError for a parameter that is out of its range."""
         if self.size is not None and self.scale is not None:
             raise UsageError("size and scale exclude each other: give one of them")
-        if self.size is not None and not (len(self.size) == 2 and all(1 <= side <= 4096 for side in self.size)):
-            raise UsageError(f"size must be a width and a height from 1 to 4096 pixels, got {self.size}")
-        if self.scale is not None and not 0 < self.scale <= 1:
-            raise UsageError(f"scale must be greater than 0 and at most 1, got {self.scale}")
+        if self.size is not None and not (
+            isinstance(self.size, tuple)
+            and len(self.size) == 2
+            and all(type(side) is int and 1 <= side <= 4096 for side in self.size)
+        ):
+            raise UsageError(f"size must be a width and a height from 1 to 4096 pixels, got {self.size!r}")
+        if self.scale is not None and not (isinstance(self.scale, (int, float)) and 0 < self.scale <= 1):
+            raise UsageError(f"scale must be greater than 0 and at most 1, got {self.scale!r}")
         for own in dataclasses.fields(self):
             low, high, value = own.metadata.get("low"), own.metadata.get("high"), getattr(self, own.name)
             if low is not None and high is not None and not (type(value) is int and low <= value <= high):

@@ -42,6 +42,8 @@ class Orb(Method):
         """The descriptors, (keypoints, 32) uint8, perhaps none."""
         import cv2
 
+        if min(pixels.shape) < 2:  # OpenCV cannot shrink it to its pyramid's levels
+            return np.empty((0, 32), np.uint8)
         _, descriptors = cv2.ORB.create(nfeatures=self.orb_features).detectAndCompute(pixels, None)
         return np.empty((0, 32), np.uint8) if descriptors is None else np.asarray(descriptors, np.uint8)
 
@@ -65,7 +67,7 @@ class Orb(Method):
         kernel = Kernel(
             kernels.match_pairs,
             (words, features.offsets // 32, self.good_bits),
-            limit=threshold,
+            limit=float(threshold),
             value_type=np.float64,
             pair_ns=1 + float(np.square(features.shapes[:, 0].mean())) * 1.5,
             similarity=as_they_are,

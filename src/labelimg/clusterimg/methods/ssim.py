@@ -62,14 +62,18 @@ class Ssim(Method):
                 return no_pairs()
             return _same_size_pairs(images, threshold, threads, most, progress)
         _, group = np.unique(features.shapes, axis=0, return_inverse=True)
-        parts = []
-        for k in range(int(group.max()) + 1):
-            rows = np.flatnonzero(group == k).astype(np.int32)
+        sizes = [np.flatnonzero(group == k).astype(np.int32) for k in range(int(group.max()) + 1)]
+        total = sum(len(rows) * (len(rows) - 1) // 2 for rows in sizes)
+        looked_at, parts = 0, []
+        for rows in sizes:
             found = self.similar_pairs(features.take(rows, memory=_GROUP_MEMORY), threshold, threads=threads, most=most)
-            parts.append((rows[found.i], rows[found.j], found.similarity, found.complete))
-        i, j, similarity = (np.concatenate([part[k] for part in parts]) for k in range(3))
-        order = np.lexsort((j, i))
-        return Pairs(i[order], j[order], similarity[order], all(part[3] for part in parts))
+            parts.append((rows, found))
+            looked_at += len(rows) * (len(rows) - 1) // 2
+            if progress is not None:
+                progress(looked_at, total)
+        from labelimg.clusterimg.search import together
+
+        return together(len(features), parts, most=most)
 
 
 def _same_size_pairs(
@@ -96,7 +100,7 @@ def _same_size_pairs(
     kernel = Kernel(
         kernels.ssim_pairs,
         (images, ranges, weights, orders),
-        limit=threshold,
+        limit=float(threshold),
         value_type=np.float64,
         pair_ns=oh * ow * 3.0,
         rows=64,

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from labelimg.clusterimg.features import Features
+from labelimg.clusterimg.features import Features, features_of
 from labelimg.clusterimg.methods.base import Method
 from labelimg.clusterimg.pairs import Kernel, Pairs, Progress, as_they_are, no_pairs
 from labelimg.decoding import Shrink
@@ -61,7 +61,7 @@ class TemplateMatching(Method):
             kernel = Kernel(
                 kernels.sqdiff_pairs,
                 (values, kernels.squared_norms(values), _coarse(images)),
-                limit=threshold,
+                limit=float(threshold),
                 value_type=np.float64,
                 pair_ns=values.shape[1] * 0.2,
                 similarity=as_they_are,
@@ -71,13 +71,21 @@ class TemplateMatching(Method):
             kernel = Kernel(
                 kernels.template_pairs,
                 (features.values, features.offsets, features.shapes),
-                limit=threshold,
+                limit=float(threshold),
                 value_type=np.float64,
                 pair_ns=float(pixels.mean()) ** 2 * 0.1,
                 similarity=as_they_are,
                 rows=4,
             )
         return similar_pairs(n, kernel, threads=threads, most=most, progress=progress)
+
+    def warm_up(self) -> None:
+        """Load the kernel for images of one size, or of several where a scale makes them so."""
+        if self.scale is None:
+            super().warm_up()
+        else:
+            sizes = [np.zeros((side, side, 3), np.uint8) for side in (2, 3)]
+            self.similar_pairs(features_of(sizes, self.dtype), 0.5)
 
 
 def _coarse(images: NDArray[np.uint8]) -> NDArray[np.float32]:
