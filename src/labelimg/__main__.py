@@ -1,5 +1,5 @@
 """`python -m labelimg`."""
 
-from labelimg.cli import main
+from labelimg.cli import run
 
-main()
+run()

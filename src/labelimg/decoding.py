@@ -16,8 +16,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
-from io import BytesIO
-from pathlib import Path
+from io import BufferedReader, BytesIO
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -156,14 +155,16 @@ def why_unreadable(error: Exception) -> str:
 def _read(path: str, shrink: Shrink) -> Pixels:
     if reason := not_a_file(path):
         raise _RefusedError(reason)
-    with Path(path).open("rb") as file:
+    with open(path, "rb", buffering=0) as file:
         head = file.read(16)
         if not head:
             raise _RefusedError("the file is empty")
         fast = _jpeg if head.startswith(b"\xff\xd8\xff") else _lossy_webp if head[8:] == b"WEBPVP8 " else None
         if fast is None:
-            return _any_format(file, shrink, may_be_tga=path.lower().endswith(".tga"))
-        data = head + file.read()
+            with BufferedReader(file) as buffered:
+                return _any_format(buffered, shrink, may_be_tga=path.lower().endswith(".tga"))
+        file.seek(0)
+        data = file.readall()
     pixels = fast(data, shrink)
     return _any_format(BytesIO(data), shrink) if pixels is None else pixels
 
@@ -377,7 +378,7 @@ def not_a_file(path: str) -> str | None:
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError as error:
-        return "a broken link" if Path(path).is_symlink() else why_unreadable(error)
+        return "a broken link" if os.path.islink(path) else why_unreadable(error)
     except OSError as error:
         return why_unreadable(error)
     if stat.S_ISREG(mode):

@@ -428,7 +428,7 @@ def test_the_installed_command_is_the_command_line():
     from importlib.metadata import entry_points
 
     (script,) = entry_points(group="console_scripts", name="labelimg")
-    assert script.load() is cli.main
+    assert script.load() is cli.run
 
 
 # -------------------------------------------------------------------------------------------------------------- help

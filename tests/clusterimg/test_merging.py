@@ -27,7 +27,9 @@ def in_two_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     Batch 1: chelsea.png, copies/astronaut small.png, copies/coffee.jpg, rocket.png, all of them outliers there.
     """
     monkeypatch.setattr(
-        pipeline, "split", lambda signatures, size: [np.arange(k, len(signatures), 2, dtype=np.int32) for k in (0, 1)]
+        pipeline,
+        "_batches",
+        lambda extracted, size: [np.arange(k, len(extracted.rows), 2, dtype=np.int32) for k in (0, 1)],
     )
 
 
@@ -150,7 +152,7 @@ def test_one_batch_is_merged_as_it_is(tmp_path):
     for name in ("a.png", "b.png"):
         save(tmp_path / "in" / name, photograph("coffee"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "split", lambda signatures, size: [np.arange(2, dtype=np.int32)])
+        patch.setattr(pipeline, "_batches", lambda extracted, size: [np.arange(2, dtype=np.int32)])
         labelimg.cluster(tmp_path / "in", out=tmp_path / "out", merge=False)
     merged = labelimg.merge(tmp_path / "out")
     assert groups_of(merged.clusters, tmp_path / "in") == {frozenset({"a.png", "b.png"})}

@@ -47,7 +47,9 @@ ALBUM_TREE = [
 def in_two_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches by even and odd rows, so that every group of the album is torn apart."""
     monkeypatch.setattr(
-        pipeline, "split", lambda signatures, size: [np.arange(k, len(signatures), 2, dtype=np.int32) for k in (0, 1)]
+        pipeline,
+        "_batches",
+        lambda extracted, size: [np.arange(k, len(extracted.rows), 2, dtype=np.int32) for k in (0, 1)],
     )
 
 
@@ -185,7 +187,7 @@ def test_overwrite_removes_what_the_earlier_run_wrote_and_nothing_else(album, tm
     (out / "notes.txt").write_text("mine", "utf-8")
     (out / "results/cluster_0/mine.png").write_bytes(b"mine")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "split", lambda signatures, size: [np.arange(9, dtype=np.int32)])
+        patch.setattr(pipeline, "_batches", lambda extracted, size: [np.arange(9, dtype=np.int32)])
         labelimg.cluster(album, out=out, method="ssim", threshold=0.6, overwrite=True)
     expected = [*TABLES, *ALBUM_TREE, "notes.txt", "results/cluster_0/mine.png"]
     assert tree(out) == sorted(expected)

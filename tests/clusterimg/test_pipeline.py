@@ -206,7 +206,7 @@ def test_rescue_finds_twins_in_different_batches(tmp_path):
     folder = make_numbered(tmp_path / "in", pictures)
     apart = [np.asarray(rows, np.int32) for rows in ([0, 1], [2, 3], [4, 5])]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "split", lambda signatures, size: apart)
+        patch.setattr(pipeline, "_batches", lambda extracted, size: apart)
         rescued = labelimg.cluster(folder, batch_size=2)
         left = labelimg.cluster(folder, batch_size=2, rescue=False)
     twins = {frozenset({"00.png", "03.png"}), frozenset({"01.png", "04.png"}), frozenset({"02.png", "05.png"})}

@@ -33,7 +33,9 @@ def run_json(out: Path) -> dict[str, Any]:
 @pytest.fixture
 def in_two_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        pipeline, "split", lambda signatures, size: [np.arange(k, len(signatures), 2, dtype=np.int32) for k in (0, 1)]
+        pipeline,
+        "_batches",
+        lambda extracted, size: [np.arange(k, len(extracted.rows), 2, dtype=np.int32) for k in (0, 1)],
     )
 
 

@@ -1,4 +1,4 @@
-"""Decode each image once and keep its feature and its signature; what the cache holds is not decoded."""
+"""Decode each image once and keep its feature, perhaps its signature; what the cache holds is not decoded."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ from labelimg.images import Unreadable, read_many
 _VERSION = 1  # of what features are made of; a new one lets cached features be forgotten
 _LOOKED_UP_AT_ONCE = 2048
 
+_Made = tuple[NDArray[Any], NDArray[np.int8] | None]  # a feature and, where wanted, the signature
+
 
 @dataclass(frozen=True, eq=False)
 class Extracted:
     """Features of the images that could be read.
 
-    rows: (n,) int64, which of the paths these are; signatures: (n, 63) int8; decoded: how many files were decoded.
+    rows: (n,) int64, which of the paths these are; signatures: (n, 63) int8, or (0, 63) where they were not wanted;
+    decoded: how many files were decoded.
     """
 
     features: Features
@@ -40,6 +43,7 @@ def extract(
     *,
     threads: int,
     memory: int,
+    with_signatures: bool = False,
     cache: FeatureCache | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Extracted:
@@ -48,22 +52,23 @@ def extract(
     signatures, rows, unreadable = bytearray(), [], []
     decoded = 0
 
-    def work(pixels: NDArray[np.uint8]) -> tuple[NDArray[np.int8], NDArray[Any]]:
-        return signature(pixels), method.feature(pixels)
+    def make(pixels: NDArray[np.uint8]) -> _Made:
+        return method.feature(pixels), signature(pixels) if with_signatures else None
 
     if cache is None:
-        results: Iterable[tuple[int, Any, bool]] = (
-            (row, result, True) for row, result in read_many(paths, method.shrink, work, threads=threads)
+        results: Iterable[tuple[int, _Made | Unreadable, bool]] = (
+            (row, result, True) for row, result in read_many(paths, method.shrink, make, threads=threads)
         )
     else:
-        results = _through_cache(paths, method, work, threads, cache)
+        results = _through_cache(paths, method, make, threads, cache, with_signatures)
     for row, result, was_decoded in results:
         decoded += was_decoded
         if isinstance(result, Unreadable):
             unreadable.append(result)
         else:
-            signatures += result[0].tobytes()
-            store.add(result[1])
+            store.add(result[0])
+            if result[1] is not None:
+                signatures += result[1].tobytes()
             rows.append(row)
         if progress is not None:
             progress(row + 1, len(paths))
@@ -77,26 +82,37 @@ def extract(
 
 
 def _through_cache(
-    paths: Sequence[str], method: Method, work: Callable[..., Any], threads: int, cache: FeatureCache
-) -> Iterator[tuple[int, Any, bool]]:
+    paths: Sequence[str],
+    method: Method,
+    make: Callable[[NDArray[np.uint8]], _Made],
+    threads: int,
+    cache: FeatureCache,
+    with_signatures: bool,
+) -> Iterator[tuple[int, _Made | Unreadable, bool]]:
     recipe = f"{_VERSION} {method!r}"
+    signature_recipe = f"{_VERSION} signature of {method.shrink!r}"
     for first in range(0, len(paths), _LOOKED_UP_AT_ONCE):
         part = paths[first : first + _LOOKED_UP_AT_ONCE]
         stamps = [_stamp(path) for path in part]
-        known = dict(cache.get_many(recipe, [(path, *stamp) for path, stamp in zip(part, stamps, strict=True)]))
-        missing = [k for k in range(len(part)) if k not in known]
-        fresh = read_many([part[k] for k in missing], method.shrink, work, threads=threads)
-        new: list[tuple[str, int, int, bytes]] = []
+        wanted = [(path, *stamp) for path, stamp in zip(part, stamps, strict=True)]
+        features = dict(cache.get_many(recipe, wanted))
+        signatures = dict(cache.get_many(signature_recipe, wanted)) if with_signatures else {}
+        known = features.keys() & signatures.keys() if with_signatures else features.keys()
+        missing = [path for k, path in enumerate(part) if k not in known]
+        fresh = read_many(missing, method.shrink, make, threads=threads)
+        new: list[tuple[tuple[str, int, int], _Made]] = []
         for k, path in enumerate(part):
             if k in known:
-                yield first + k, _unpacked(known[k], method), False
+                signed = np.frombuffer(signatures[k], np.int8) if with_signatures else None
+                yield first + k, (_unpacked(features[k], method), signed), False
                 continue
             _, result = next(fresh)
             # A file that changed while it was read must not be taken for what it is now.
             if not isinstance(result, Unreadable) and _stamp(path) == stamps[k]:
-                new.append((path, *stamps[k], _packed(*result)))
+                new.append((wanted[k], result))
             yield first + k, result, True
-        cache.put_many(recipe, new)
+        cache.put_many(recipe, ((*file, _packed(feature)) for file, (feature, _) in new))
+        cache.put_many(signature_recipe, ((*file, s.tobytes()) for file, (_, s) in new if s is not None))
 
 
 def _stamp(path: str) -> tuple[int, int]:
@@ -108,14 +124,12 @@ def _stamp(path: str) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _packed(signed: NDArray[np.int8], feature: NDArray[Any]) -> bytes:
-    shape = np.asarray([feature.ndim, *feature.shape], np.int32)
-    return signed.tobytes() + shape.tobytes() + feature.tobytes()
+def _packed(feature: NDArray[Any]) -> bytes:
+    return np.asarray([feature.ndim, *feature.shape], np.int32).tobytes() + feature.tobytes()
 
 
-def _unpacked(blob: bytes, method: Method) -> tuple[NDArray[np.int8], NDArray[Any]]:
-    signed = np.frombuffer(blob, np.int8, SIGNATURE_SIZE)
-    ndim = int(np.frombuffer(blob, np.int32, 1, SIGNATURE_SIZE)[0])
-    shape = np.frombuffer(blob, np.int32, ndim, SIGNATURE_SIZE + 4)
-    feature: NDArray[Any] = np.frombuffer(blob, method.dtype, offset=SIGNATURE_SIZE + 4 * (1 + ndim))
-    return signed, feature.reshape(tuple(shape))
+def _unpacked(blob: bytes, method: Method) -> NDArray[Any]:
+    ndim = int(np.frombuffer(blob, np.int32, 1)[0])
+    shape = np.frombuffer(blob, np.int32, ndim, 4)
+    feature: NDArray[Any] = np.frombuffer(blob, method.dtype, offset=4 * (1 + ndim))
+    return feature.reshape(tuple(shape))

@@ -138,7 +138,15 @@ def _grouped(
     memory = available_memory() // 2
     warming = _WarmUp(method)
     with clock.stage("decoding") as told:
-        extracted = extract(found.paths, method, threads=threads, memory=memory, cache=cache, progress=told)
+        extracted = extract(
+            found.paths,
+            method,
+            threads=threads,
+            memory=memory,
+            with_signatures=_may_need_batches(len(found.paths), method, settings.batch_size, memory),
+            cache=cache,
+            progress=told,
+        )
     warming.join(_LOADING_S)
     if warming.is_alive():
         with clock.stage("compiling kernels, once"):
@@ -147,7 +155,7 @@ def _grouped(
     grouper = PairwiseGrouper(method, extracted.features, settings.threshold, threads, memory)
     batches = []
     with clock.stage("comparing") as told:
-        for rows in split(extracted.signatures, settings.batch_size or _batch_that_fits(extracted, memory)):
+        for rows in _batches(extracted, settings.batch_size or _batch_that_fits(extracted, memory)):
             batches.append(flow.group_batch(grouper, rows, told))
     merged = None
     if settings.merge:
@@ -155,6 +163,18 @@ def _grouped(
             parts = [(batch.clusters, batch.outliers) for batch in batches]
             merged = flow.merge_batches(grouper, parts, rescue=settings.rescue, progress=told)
     return _clustering(found, extracted, settings, tuple(batches), merged)
+
+
+def _may_need_batches(count: int, method: Method, batch_size: int | None, memory: int) -> bool:
+    if batch_size is not None:
+        return count > batch_size
+    return method.feature_bytes is None or count * method.feature_bytes > memory
+
+
+def _batches(extracted: Extracted, size: int) -> list[flow.Rows]:
+    if len(extracted.rows) > size:
+        return split(extracted.signatures, size)
+    return [np.arange(len(extracted.rows), dtype=np.int32)] if len(extracted.rows) else []
 
 
 def _batch_that_fits(extracted: Extracted, memory: int) -> int:

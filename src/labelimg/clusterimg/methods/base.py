@@ -58,6 +58,11 @@ class Method(ABC):
     def shrink(self) -> Shrink:
         """What an image is shrunk to before it is looked at."""
 
+    @property
+    @abstractmethod
+    def feature_bytes(self) -> int | None:
+        """The most bytes that a feature takes; None where that depends on the image."""
+
     @abstractmethod
     def feature(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
         """The feature of one image that was shrunk to `shrink`; called from several threads."""

@@ -48,6 +48,11 @@ class ImageHash(Method):
             return Shrink(colour=False, scale=self.scale)
         return Shrink(colour=False, size=self.size or (self.side, self.side))
 
+    @property
+    def feature_bytes(self) -> int | None:
+        """The most bytes that a feature takes; None where that depends on the image."""
+        return -(-self.bits // 64) * 8
+
     def feature(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint64]:
         """The hash, row by row and its last word filled up with zeros, (ceil(bits / 64),) uint64."""
         if pixels.shape != (self.side, self.side):

@@ -24,7 +24,7 @@ class MinHash(Method):
     """
 
     name: ClassVar[str] = "minhash"
-    default_threshold: ClassVar[float] = 0.5
+    default_threshold: ClassVar[float] = 0.54
     dtype: ClassVar[type] = np.uint32
 
     corner_size: int = parameter(160, "the longest side, in pixels, at which corners are looked for", 16, 4096)
@@ -38,6 +38,11 @@ class MinHash(Method):
         if self.size is not None or self.scale is not None:
             return Shrink(colour=False, size=self.size, scale=self.scale)
         return Shrink(colour=False, longest=self.corner_size)
+
+    @property
+    def feature_bytes(self) -> int | None:
+        """The most bytes that a feature takes; None where that depends on the image."""
+        return 4 * self.permutations
 
     def feature(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint32]:
         """The minhash of the corners' cells, (permutations,) uint32."""

@@ -38,6 +38,11 @@ class Orb(Method):
             return Shrink(colour=False, size=self.size, scale=self.scale)
         return Shrink(colour=False, longest=self.orb_size)
 
+    @property
+    def feature_bytes(self) -> int | None:
+        """The most bytes that a feature takes; None where that depends on the image."""
+        return 32 * self.orb_features
+
     def feature(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The descriptors, (keypoints, 32) uint8, perhaps none."""
         import cv2

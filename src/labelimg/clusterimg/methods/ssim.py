@@ -42,6 +42,11 @@ class Ssim(Method):
             return Shrink(colour=False, scale=self.scale)
         return Shrink(colour=False, size=self.size or (128, 128))
 
+    @property
+    def feature_bytes(self) -> int | None:
+        """The most bytes that a feature takes; None where that depends on the image."""
+        return None if self.shrink.size is None else self.shrink.size[0] * self.shrink.size[1]
+
     def feature(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The image itself, (h, w) uint8."""
         return pixels

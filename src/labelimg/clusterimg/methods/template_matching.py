@@ -35,6 +35,11 @@ class TemplateMatching(Method):
             return Shrink(colour=True, scale=self.scale)
         return Shrink(colour=True, size=self.size or (128, 128))
 
+    @property
+    def feature_bytes(self) -> int | None:
+        """The most bytes that a feature takes; None where that depends on the image."""
+        return None if self.shrink.size is None else 3 * self.shrink.size[0] * self.shrink.size[1]
+
     def feature(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The image itself, (h, w, 3) uint8."""
         return pixels
