@@ -218,7 +218,7 @@ def growth() -> None:
         ("orb 200", "orb", {}, (250, 500, 1_000), 0.3),
     ):
         method = make_method(name, **parameters)
-        method.warm_up()
+        method.warm_up(1 << 30)
         seconds = []
         for count in counts:
             features = planted(name, method, count)

@@ -355,6 +355,7 @@ PRISTINE: dict[str, bytes] = {}
 @example(wounds=[(36, b"\x7f\xff\xff\xff")])  # the count of free pages
 @example(wounds=[(28, b"\x7f\xff\xff\xff")])  # the count of pages
 @example(wounds=[(100, b"\x00" * 40)])  # the root of the schema
+@example(wounds=[(8067, b"\x80")])  # text that is no UTF-8
 def test_bytes_written_anywhere_cost_features_and_give_no_wrong_ones(tmp_path, wounds):
     rows = rows_of(files_of(30), 3000) + rows_of(files_of(200, "/small"), 8)
     files = [row[:3] for row in rows]

@@ -311,7 +311,7 @@ class FeatureCache:
 
         try:
             return work(self._connection or self._open())
-        except _DamagedError as error:
+        except (_DamagedError, UnicodeDecodeError) as error:  # text that sqlite3 itself cannot decode is damage, too
             self._set_aside(str(error))
         except OSError as error:
             self._disable(error.strerror or str(error))

@@ -20,7 +20,7 @@ from labelimg.clusterimg import kernels
 from labelimg.clusterimg.features import Features, features_of
 from labelimg.clusterimg.methods import imagehash
 from labelimg.clusterimg.methods.base import Method
-from labelimg.clusterimg.methods.imagehash import ImageHash, hamming_kernel
+from labelimg.clusterimg.methods.imagehash import hamming_kernel
 from labelimg.clusterimg.methods.minhash import MinHash
 from labelimg.clusterimg.methods.orb import Orb
 from labelimg.clusterimg.methods.ssim import Ssim
@@ -427,7 +427,7 @@ def kernels_of_all_methods() -> dict[str, tuple[Kernel, int]]:
     words = random_words(rng, n, 64)
     descriptors = [rng.integers(0, 256, (4, 32)).astype(np.uint8)] * n
     found = {
-        "hamming": kernel_of(ImageHash(hash_size=8), features_of(list(words), np.uint64), 0.3),
+        "hamming": imagehash._brute_force_kernel(words, 44, lambda d: d),
         "bucket": imagehash._bucket_kernel(words, imagehash._split(64, 8, 20), 20, 1.0, lambda d: d),
         "equal": kernel_of(MinHash(permutations=2), features_of(list(words.view(np.uint32)), np.uint32), 0.0),
         "ssim": kernel_of(Ssim(), features_of(list(images), np.uint8), 0.0),

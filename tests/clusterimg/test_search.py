@@ -14,8 +14,8 @@ import oracles
 from labelimg.clusterimg import kernels, search
 from labelimg.clusterimg.methods import imagehash
 from labelimg.clusterimg.methods.imagehash import hamming_kernel
-from labelimg.clusterimg.pairs import Kernel, Pairs, no_pairs
-from labelimg.clusterimg.search import components, in_threads, similar_pairs
+from labelimg.clusterimg.pairs import Kernel, Pairs, components, no_pairs
+from labelimg.clusterimg.search import in_threads, similar_pairs
 
 thorough = settings(deadline=None, derandomize=True, max_examples=40)
 

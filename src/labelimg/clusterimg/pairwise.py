@@ -10,6 +10,7 @@ import numpy as np
 from labelimg.clusterimg.features import Features
 from labelimg.clusterimg.flow import Groups, Rows
 from labelimg.clusterimg.methods.base import Method
+from labelimg.clusterimg.pairs import components
 
 MOST_PAIRS = 1_000_000  # pairs that are listed one by one; of more only a spanning forest
 
@@ -27,8 +28,6 @@ class PairwiseGrouper:
 
     def group(self, rows: Rows, progress: Callable[[int, int], None] | None = None) -> Groups:
         """The connected components of the similar pairs; an image without a similar one has the label -1."""
-        from labelimg.clusterimg.search import components
-
         pairs = self.method.similar_pairs(
             self.features.take(rows, memory=self.memory),
             self.threshold,

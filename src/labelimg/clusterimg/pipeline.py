@@ -136,7 +136,7 @@ def _grouped(
     found: Found, method: Method, settings: Settings, threads: int, cache: FeatureCache | None, clock: Clock
 ) -> Clustering:
     memory = available_memory() // 2
-    warming = _WarmUp(method)
+    warming = _WarmUp(method, len(found.paths))
     with clock.stage("decoding") as told:
         extracted = extract(
             found.paths,
@@ -187,16 +187,17 @@ def _batch_that_fits(extracted: Extracted, memory: int) -> int:
 class _WarmUp(threading.Thread):
     """Loads what comparing needs, or compiles it the first time, while images are decoded."""
 
-    def __init__(self, method: Method) -> None:
+    def __init__(self, method: Method, count: int) -> None:
         super().__init__(daemon=True)
         self._method = method
+        self._count = count
         self._error: BaseException | None = None
         self.start()
 
     def run(self) -> None:
         """Compare a few small images, which no one looks at."""
         try:
-            self._method.warm_up()
+            self._method.warm_up(self._count)
         except BaseException as error:  # noqa: BLE001 (handed to the thread that waits)
             self._error = error
 

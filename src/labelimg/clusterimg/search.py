@@ -39,14 +39,6 @@ def _each(work: Callable[[int], None], start: int, n: int, step: int) -> None:
         work(k)
 
 
-def components(n: int, pairs: Pairs) -> NDArray[np.int32]:
-    """The group of each of n rows, (n,) int32: the smallest row that a chain of pairs leads to."""
-    parent = np.arange(n, dtype=np.int32)
-    kernels.join(parent, pairs.i, pairs.j)
-    labels: NDArray[np.int32] = kernels.roots(parent)
-    return labels
-
-
 class _Gathered:
     """Pairs found so far; more than `most` of them become their spanning forest."""
 

@@ -82,8 +82,10 @@ class Method(ABC):
         The same pairs and similarities whatever the threads; no pair of fewer than two images.
         """
 
-    def warm_up(self) -> None:
-        """Load the compiled kernels that `similar_pairs` needs; the first time on a machine, compile them."""
+    def warm_up(self, count: int) -> None:
+        """Load the compiled kernels that comparing `count` images needs; the first time on a machine, compile them."""
+        if count < 2:
+            return
         width, height = self.shrink.target(64, 48)
         blank = np.zeros((height, width, 3) if self.shrink.colour else (height, width), np.uint8)
         self.similar_pairs(features_of([self.feature(blank)] * 2, self.dtype), 0.5)

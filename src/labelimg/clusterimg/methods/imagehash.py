@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from labelimg.clusterimg.features import Features
 from labelimg.clusterimg.methods.base import Method, parameter
-from labelimg.clusterimg.pairs import Kernel, Pairs, Progress, no_pairs
+from labelimg.clusterimg.pairs import Found, Kernel, Pairs, Progress, no_pairs
 from labelimg.decoding import Shrink
 
 
@@ -49,8 +49,8 @@ class ImageHash(Method):
         return Shrink(colour=False, size=self.size or (self.side, self.side))
 
     @property
-    def feature_bytes(self) -> int | None:
-        """The most bytes that a feature takes; None where that depends on the image."""
+    def feature_bytes(self) -> int:
+        """The most bytes that a feature takes."""
         return -(-self.bits // 64) * 8
 
     def feature(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -88,23 +88,32 @@ class ImageHash(Method):
         progress: Progress | None = None,
     ) -> Pairs:
         """The pairs whose share of equal bits is greater than the threshold."""
-        from labelimg.clusterimg.search import similar_pairs
-
         n = len(features)
         bits = self.bits
         similarities = 1 - np.arange(bits + 1) / bits
         differing = int(np.count_nonzero(similarities > threshold)) - 1
         if n < 2 or differing < 0:
             return no_pairs()
-        kernel = hamming_kernel(features.stacked(), bits, differing, lambda d: similarities[d])
+        words = features.stacked()
+        if _are_few(n, words.shape[1]):
+            few = _compare_few(words, differing, most)
+            if few is not None:
+                if progress is not None:
+                    progress(n * (n - 1) // 2, n * (n - 1) // 2)
+                return Pairs(few[0], few[1], similarities[few[2]])
+        from labelimg.clusterimg.search import similar_pairs
+
+        kernel = hamming_kernel(words, bits, differing, lambda d: similarities[d])
         return similar_pairs(n, kernel, threads=threads, most=most, progress=progress)
 
-    def warm_up(self) -> None:
-        """Load both kernels: which of them searches depends on the hashes."""
-        super().warm_up()
+    def warm_up(self, count: int) -> None:
+        """Load both kernels, for which of them searches depends on the hashes; none for few images."""
+        if _are_few(count, self.feature_bytes // 8):
+            return
         from labelimg.clusterimg.search import similar_pairs
 
         words = np.zeros((2, 1), np.uint64)
+        similar_pairs(2, _brute_force_kernel(words, 0, lambda d: 1 - d / 64))
         similar_pairs(2, _bucket_kernel(words, _split(64, 8, 0), 0, 1.0, lambda d: 1 - d / 64))
 
 
@@ -125,6 +134,32 @@ def _cosines(side: int, hash_size: int) -> NDArray[np.float64]:
     return 2 * np.cos(np.pi * k * (2 * x + 1) / (2 * side))
 
 
+_FEW_WORDS = 50_000_000  # words of pairs that NumPy compares in less time than the kernels take to load
+_AT_ONCE = 1 << 20
+
+
+def _are_few(n: int, words: int) -> bool:
+    return n * n * words // 2 <= _FEW_WORDS
+
+
+def _compare_few(words: NDArray[np.uint64], most_bits: int, most: int | None) -> Found | None:
+    """All pairs with at most `most_bits` differing bits, sorted, without a kernel; None if more than `most`."""
+    n, w = words.shape
+    found, count = [], 0
+    step = max(1, _AT_ONCE // (n * w))
+    for start in range(0, n - 1, step):
+        block = words[start : start + step]
+        distances = np.bitwise_count(block[:, None] ^ words[None, start:]).sum(axis=2, dtype=np.int32)
+        distances[np.tril_indices(len(block), m=distances.shape[1])] = most_bits + 1
+        i, j = np.nonzero(distances <= most_bits)
+        found.append((i + start, j + start, distances[i, j]))
+        count += len(i)
+        if most is not None and count > most:
+            return None
+    i, j, distance = (np.concatenate([part[k] for part in found]) for k in range(3))
+    return i.astype(np.int32), j.astype(np.int32), distance
+
+
 _BRUTE_NS = 0.35  # a word of a pair, all compared
 _PROBE_NS = 6.0  # a candidate from a bucket
 _LOOKUP_NS = 12.0  # a bucket, also an empty one
@@ -136,8 +171,6 @@ def hamming_kernel(words: NDArray[np.uint64], bits: int, most: int, similarity: 
     Few enough differing bits leave some block of the hash (nearly) equal, so that buckets by block hold every pair;
     the number of blocks is the one that would be cheapest for these hashes, or none: then all pairs are compared.
     """
-    from labelimg.clusterimg import kernels
-
     n, w = words.shape
     best = n * (n - 1) / 2 * w * _BRUTE_NS
     chosen: list[tuple[NDArray[np.int64], int]] = []
@@ -156,15 +189,21 @@ def hamming_kernel(words: NDArray[np.uint64], bits: int, most: int, similarity: 
         if cost < best:
             best, chosen = cost, split
     if not chosen:
-        return Kernel(
-            kernels.hamming_pairs,
-            (np.ascontiguousarray(words.T),),
-            limit=most,
-            value_type=np.int32,
-            pair_ns=w * _BRUTE_NS,
-            similarity=similarity,
-        )
+        return _brute_force_kernel(words, most, similarity)
     return _bucket_kernel(words, chosen, most, best, similarity)
+
+
+def _brute_force_kernel(words: NDArray[np.uint64], most: int, similarity: Any) -> Kernel:
+    from labelimg.clusterimg import kernels
+
+    return Kernel(
+        kernels.hamming_pairs,
+        (np.ascontiguousarray(words.T),),
+        limit=most,
+        value_type=np.int32,
+        pair_ns=words.shape[1] * _BRUTE_NS,
+        similarity=similarity,
+    )
 
 
 def _bucket_kernel(

@@ -84,10 +84,10 @@ class TemplateMatching(Method):
             )
         return similar_pairs(n, kernel, threads=threads, most=most, progress=progress)
 
-    def warm_up(self) -> None:
+    def warm_up(self, count: int) -> None:
         """Load the kernel for images of one size, or of several where a scale makes them so."""
         if self.scale is None:
-            super().warm_up()
+            super().warm_up(count)
         else:
             sizes = [np.zeros((side, side, 3), np.uint8) for side in (2, 3)]
             self.similar_pairs(features_of(sizes, self.dtype), 0.5)
