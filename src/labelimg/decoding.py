@@ -282,7 +282,9 @@ def _opened(file: IO[bytes], may_be_tga: bool) -> Image.Image:
                 continue
             file.seek(0)
             return factory(file, "")  # type: ignore[no-any-return]
-        except (SyntaxError, IndexError, TypeError, struct.error) as error:  # so a plugin says "not mine"
+        except struct.error:  # too short to have a header
+            continue
+        except (SyntaxError, IndexError, TypeError) as error:  # so a plugin says "not mine"
             complaint = error
     raise complaint
 

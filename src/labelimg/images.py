@@ -10,13 +10,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from labelimg.decoding import Pixels, Shrink, not_a_file, one_opencv_thread, read, why_unreadable
 from labelimg.errors import UnreadableImageError, UsageError, printable
-
-if TYPE_CHECKING:
-    pass
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import labelimg
-from labelimg import FeatureCache, OutputError, UsageError
+from labelimg import FeatureCache, OutputError, UsageError, files
 from labelimg.clusterimg import pipeline
 from pictures import ALBUM_GROUPS, ALBUM_LONE, groups_of, make_album, photograph, relative, save, truncated_png
 
@@ -379,3 +379,59 @@ def test_settings_that_cannot_be_are_refused_and_change_nothing(out, choice):
     with pytest.raises(UsageError):
         labelimg.merge(out, **choice)
     assert pictures_in(out) == before
+
+
+def test_hand_moved_originals_return_when_a_merged_move_is_undone(album, tmp_path):
+    before = pictures_in(album)
+    out = tmp_path / "moved"
+    labelimg.cluster(album, out=out, transfer="move", merge=False)
+    (out / "batch_0/cluster_0").rename(out / "batch_0/renamed")
+    (out / "batch_1").rename(out / "mine")
+    labelimg.merge(out)
+    assert pictures_in(album) == {}
+    assert labelimg.undo(out) == ()
+    assert pictures_in(album) == before
+    assert not out.exists()
+
+
+def test_a_renamed_batch_folder_takes_part_and_a_folder_of_pictures_of_ones_own_does_not(album, out):
+    (out / "batch_1").rename(out / "mine")
+    save(out / "private/holiday.png", photograph("coffee"))
+    merged = labelimg.merge(out)
+    assert groups_of(merged.clusters, album) == WHOLE
+    assert (out / "private/holiday.png").is_file()
+    assert not (out / "mine").exists()
+
+
+def test_an_added_file_that_cannot_be_read_stays_where_it_is(album, out):
+    (out / "batch_0/outliers/bad.jpg").write_bytes(b"bad")
+    merged = labelimg.merge(out)
+    assert (out / "batch_0/outliers/bad.jpg").read_bytes() == b"bad"
+    assert [Path(each.path) for each in merged.unreadable if each.path.endswith("bad.jpg")] == [
+        out / "batch_0/outliers/bad.jpg"
+    ]
+    assert all("bad.jpg" not in line["image"] for line in table(out / "clusters.csv"))
+    assert groups_of(merged.clusters, album) == WHOLE
+
+
+@pytest.mark.parametrize("after", [1, 4, "tables"])
+def test_a_merge_that_was_cut_off_is_ended_by_the_next(album, out, monkeypatch, after):
+    class CutError(BaseException):
+        pass
+
+    count = 0
+
+    def cut(name: str, path: str) -> None:
+        nonlocal count
+        count += name == "rename"
+        if (name == "rename" and count == after) or (after == "tables" and path.endswith("clusters.csv")):
+            raise CutError
+
+    monkeypatch.setattr(files, "on_operation", cut)
+    with pytest.raises(CutError):
+        labelimg.merge(out)
+    monkeypatch.setattr(files, "on_operation", None)
+    merged = labelimg.merge(out)
+    assert groups_of(merged.clusters, album) == WHOLE
+    assert all((out / line["written"]).is_file() for line in table(out / "clusters.csv"))
+    assert run_json(out)["merged"] is True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ import oracles
 from labelimg.clusterimg import kernels, search
 from labelimg.clusterimg.methods import imagehash
 from labelimg.clusterimg.methods.imagehash import hamming_kernel
-from labelimg.clusterimg.pairs import Kernel, Pairs, components, no_pairs
+from labelimg.clusterimg.pairs import Kernel, Pairs, as_they_are, components, no_pairs
 from labelimg.clusterimg.search import in_threads, similar_pairs
 
 thorough = settings(deadline=None, derandomize=True, max_examples=40)
@@ -172,3 +173,20 @@ def test_in_threads_does_each_piece_of_work_once(n, threads):
     done: list[int] = []
     in_threads(done.append, n, threads)
     assert sorted(done) == list(range(n))
+
+
+def test_what_progress_raises_stops_the_threads_soon():
+    """As Ctrl-C does: the blocks under way end with the kernel call they are in."""
+
+    def slow(start, stop, column, until, limit, labels, out_i, out_j, out_value):
+        time.sleep(0.01)
+        return 0, until
+
+    def interrupt(done, total):
+        raise KeyboardInterrupt
+
+    kernel = Kernel(slow, (), limit=0.5, value_type=np.float64, pair_ns=1e8, similarity=as_they_are, rows=2)
+    began = time.perf_counter()
+    with pytest.raises(KeyboardInterrupt):
+        similar_pairs(100, kernel, threads=2, progress=interrupt)
+    assert time.perf_counter() - began < 2  # one second for the first block; the other four are let go

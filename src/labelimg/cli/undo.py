@@ -24,4 +24,6 @@ def undo(
         typer.echo(f"labelimg: {printable(failure.source)}: {failure.reason}", err=True)
     if failures:
         raise TransferError(f"{len(failures)} files could not be taken back and stay as they are; the rest is undone")
-    typer.echo(f"undone: {printable(result)}")
+    left = sum(path.is_file() or path.is_symlink() for path in result.rglob("*")) if result.is_dir() else 0
+    others = f"; {left} files that it did not write stay there" if left else ""
+    typer.echo(f"undone: {printable(result)}{others}")

@@ -10,6 +10,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from labelimg.errors import OutputError, printable
+
 
 @dataclass(frozen=True, eq=False)
 class Features:
@@ -69,6 +71,12 @@ class FeatureStore:
         self._sizes.append(data.size)
         self._shapes.append(data.shape)
         self._dimensions = data.ndim
+        try:
+            self._keep(data)
+        except OSError as error:
+            raise _no_room(error) from error
+
+    def _keep(self, data: NDArray[Any]) -> None:
         if self._file is None and len(self._held) + data.nbytes > self._memory:
             self._file = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process; the map needs it)
             self._file.write(self._held)
@@ -82,7 +90,10 @@ class FeatureStore:
         """What was collected; nothing can be added afterwards."""
         values: NDArray[Any]
         if self._file is not None:
-            self._file.flush()
+            try:
+                self._file.flush()
+            except OSError as error:
+                raise _no_room(error) from error
             # Mapped privately and writeable, as arrays in memory are: for others the kernels would be compiled again.
             values = np.memmap(self._file, self._dtype, "c").view(np.ndarray)
             self._file.close()
@@ -91,6 +102,11 @@ class FeatureStore:
         offsets = np.concatenate([[0], np.cumsum(np.asarray(self._sizes, np.int64))]).astype(np.int64)
         shapes = np.asarray(self._shapes, np.int64).reshape(len(self._shapes), self._dimensions)
         return Features(values, offsets, shapes)
+
+
+def _no_room(error: OSError) -> OutputError:
+    where = printable(tempfile.gettempdir())
+    return OutputError(f"features do not fit in memory nor in {where}: {error.strerror}; set TMPDIR to another folder")
 
 
 def features_of(arrays: Sequence[NDArray[Any]], dtype: Any) -> Features:

@@ -17,6 +17,7 @@ from labelimg.clusterimg.earlier import (
     check_out,
     remove_earlier,
     remove_leftovers_of_undo,
+    tables_in,
     take_back,
     take_back_entries,
 )
@@ -39,7 +40,7 @@ from labelimg.clusterimg.record import (
     write_pending,
     write_record,
 )
-from labelimg.errors import OutputError, TransferError, UsageError
+from labelimg.errors import LabelimgError, OutputError, TransferError, UsageError
 from labelimg.files import STATE_FOLDER, StrPath, printable
 
 __all__ = [
@@ -53,12 +54,14 @@ __all__ = [
     "TransferMode",
     "apply",
     "check_out",
+    "check_replacing",
     "plan_transfers",
     "read_record",
     "rebase",
     "record_tables",
     "remove_earlier",
     "replay",
+    "tables_in",
     "take_back",
 ]
 
@@ -67,6 +70,8 @@ Progress = Callable[[int, int, int], None]
 
 _LONGEST_NAME = 255  # bytes
 _CHUNK = 16
+_LINES = 400  # bytes for each file in the record and the tables
+_TABLES = 1_000_000  # bytes for the rest of them
 _THREADS = 4
 _WORTH_THREADS = 1 << 18  # bytes a file; copying smaller ones, threads only wait for each other
 
@@ -143,7 +148,7 @@ def apply(plan: Plan, *, progress: Progress | None = None) -> tuple[Failure, ...
             raise OutputError(f"{printable(root)} holds the record of another run; remove it or take it back first")
         return _carry_out(root, record, progress)
     record = Record(plan.mode, tuple(entry_of(t.source, t.target, plan.mode) for t in plan.transfers), plan.folders)
-    _check_room(root, record)
+    _check_room(root, record, beside=_TABLES)
     try:
         write_record(root, record)
     except OutputError:
@@ -163,6 +168,13 @@ def replay(out: StrPath, *, progress: Progress | None = None) -> tuple[Failure, 
         _rename_all(root, renames)
     record = read_record(root)
     return () if record is None else _carry_out(root, record, progress)
+
+
+def end_renames(out: StrPath) -> None:
+    """Do what a `rebase` that was cut off left to do; nothing where there was none."""
+    renames = read_pending(out)
+    if renames is not None:
+        _rename_all(Path(out), renames)
 
 
 def rebase(out: StrPath, moved: Iterable[tuple[str, str]], *, folders: Iterable[str] = ()) -> None:
@@ -280,24 +292,43 @@ def _workers(record: Record) -> int:
     return min(_THREADS, os.cpu_count() or 1) if record.mode == "copy" and mean >= _WORTH_THREADS else 1
 
 
-def _check_room(root: Path, record: Record) -> None:
-    """Raise OutputError unless what is missing fits, and hard links are possible."""
-    if record.mode not in ("copy", "move", "hardlink"):
-        return
+def check_replacing(plan: Plan, earlier: Earlier) -> None:
+    """Raise OutputError if `apply` would refuse the plan once `remove_earlier` has removed the earlier run.
+
+    That is too little space, what will be removed counted as free, or hard links across file systems.
+    """
+    root = Path(plan.out)
+    entries = tuple(entry_of(t.source, t.target, plan.mode) for t in plan.transfers)
+    _check_room(root, Record(plan.mode, entries, plan.folders), beside=_TABLES, removed=earlier.removable)
+
+
+def _check_room(root: Path, record: Record, *, beside: int = 0, removed: Collection[str] = ()) -> None:
+    """Raise OutputError unless what is missing fits, and hard links are possible.
+
+    `beside`: bytes that are needed besides. `removed`: targets that are there and will be gone by then.
+    """
     place = files.existing_part(root)
-    device, needed = place.stat().st_dev, 0
+    device, needed = place.stat().st_dev, beside
     for entry in record.entries:
         found = lstat(Path(entry.source)) if record.mode == "move" else follow(entry.source)
-        if found is None or not entry.source or files.is_there(root / entry.target):
+        is_done = files.is_there(root / entry.target) and entry.target not in removed
+        if found is None or not entry.source or is_done:
             continue
+        needed += _LINES
         if found.st_dev != device and record.mode == "hardlink":
             text = f"{printable(entry.source)} is on another file system than {printable(root)}"
             raise OutputError(f"{text}, where hard links cannot lead; use --transfer copy")
         if record.mode == "copy" or (record.mode == "move" and found.st_dev != device):
             needed += found.st_size
-    there = files.free_bytes(root) if needed else 0
+    there = files.free_bytes(root) + _bytes_only_in(root, removed) if needed else 0
     if needed > there:
         raise OutputError(f"needs {_in_units(needed)}, {_in_units(there)} free on {printable(place)}")
+
+
+def _bytes_only_in(root: Path, names: Iterable[str]) -> int:
+    """The bytes that removing the names frees: of files that have no other name."""
+    found = (lstat(root / name) for name in names)
+    return sum(each.st_size for each in found if each is not None and each.st_nlink == 1)
 
 
 def _in_units(size: float) -> str:
@@ -339,11 +370,18 @@ def _rename_all(root: Path, renames: Renames) -> None:
         below = [f for f in (record.folders if record else ()) if any(f.startswith(f"{top}/") for top in left)]
         emptied = {*left, *below} - set(with_parents(renames.folders))
         files.remove_empty_folders(root / folder for folder in emptied)
-    finally:
-        record = read_record(root)
-        if record is not None:
-            folders = tuple(folder for folder in record.folders if (root / folder).is_dir())
-            write_record(root, replace(record, folders=folders))
+    except LabelimgError:
+        _settle(root)
+        raise
+    _settle(root)  # an interruption leaves them pending: the next call ends them
+
+
+def _settle(root: Path) -> None:
+    """Let the record say where the files are now; the renames are then no longer pending."""
+    record = read_record(root)
+    if record is not None:
+        folders = tuple(folder for folder in record.folders if (root / folder).is_dir())
+        write_record(root, replace(record, folders=folders))
 
 
 def _taken(root: Path, folders: Iterable[str], free: Collection[str]) -> dict[str, set[str]]:

@@ -17,16 +17,19 @@ from labelimg.clusterimg import flow
 from labelimg.clusterimg.batches import available_memory
 from labelimg.clusterimg.clock import Clock, Stage
 from labelimg.clusterimg.extraction import extract
-from labelimg.clusterimg.folders import Entry, plan_transfers, read_record, rebase, record_tables
+from labelimg.clusterimg.folders import Entry, end_renames, plan_transfers, read_record, rebase, record_tables
 from labelimg.clusterimg.methods import make_method
 from labelimg.clusterimg.pairs import Pairs, no_pairs
 from labelimg.clusterimg.pairwise import PairwiseGrouper
 from labelimg.clusterimg.pipeline import check_settings, thread_count
+from labelimg.clusterimg.record import relocate
 from labelimg.clusterimg.results import Clustering, Settings
 from labelimg.clusterimg.tables import merge_tables, read_run, read_unreadable
 from labelimg.errors import OutputError
 from labelimg.images import Unreadable, find_images
 from labelimg.lock import Lock
+
+_OUR_FOLDERS = ("results", "similarities", files.STATE_FOLDER)
 
 
 def merge(
@@ -54,9 +57,12 @@ def merge(
     method = make_method(settings.method, **settings.parameters)
     clock = Clock(progress)
     with Lock(out):
+        root = Path(run["root"])
+        end_renames(out)
         with clock.stage("finding images"):
-            root = Path(run["root"])
             items, unreadable = _items(out, root)
+            if not items and (out / "results").is_dir():  # all renamed, then cut off
+                return _ended(out, root, run, settings)
         batches = _batches(items)
         if len(batches) == 0:
             raise OutputError(f"{files.printable(out)} has no images in batch folders to merge")
@@ -67,6 +73,8 @@ def merge(
             extracted = extract(paths, method, threads=thread_count(threads), memory=memory, cache=cache, progress=told)
         pairwise = PairwiseGrouper(method, extracted.features, settings.threshold, thread_count(threads), memory)
         with clock.stage("merging") as told:
+            where = dict(zip(paths, wanted, strict=True))
+            lost = {where[each.path]: each.reason for each in extracted.unreadable}
             grouper = _SomeReadable(pairwise, np.asarray(wanted, np.int32), extracted.rows.astype(np.int32))
             merged = flow.merge_batches(grouper, batches, rescue=settings.rescue, progress=told)
         clustering = Clustering(
@@ -74,7 +82,7 @@ def merge(
             images=(),
             clusters=(),
             outliers=(),
-            unreadable=_each_once([*read_unreadable(out, root), *unreadable, *extracted.unreadable]),
+            unreadable=_each_once([*read_unreadable(out, root), *unreadable, *_listed(items, lost)]),
             skipped=0,
             pairs=merged.pairs or no_pairs(),
             settings=settings,
@@ -84,7 +92,7 @@ def merge(
             decoded=extracted.decoded,
         )
         with clock.stage("moving"):
-            clustering = _rearranged(clustering, items, out)
+            clustering = _rearranged(clustering, items, {row for row in lost if items[row].entry is None}, out)
         record_tables(out, merge_tables(replace(clustering, seconds=clock.seconds), out, run))
     return replace(clustering, seconds=clock.seconds)
 
@@ -122,6 +130,38 @@ def _each_once(unreadable: Sequence[Unreadable]) -> tuple[Unreadable, ...]:
     return tuple(sorted({each.path: each for each in unreadable}.values(), key=lambda each: each.path))
 
 
+def _listed(items: Sequence[_Item], lost: dict[int, str]) -> list[Unreadable]:
+    """Unreadable images by the name of their original, where they have one."""
+    named = ((items[row], reason) for row, reason in lost.items())
+    return [
+        Unreadable(str(item.out / item.place) if item.entry is None else item.entry.source, reason)
+        for item, reason in named
+    ]
+
+
+def _ended(out: Path, root: Path, run: dict[str, Any], settings: Settings) -> Clustering:
+    """Write the tables of a merge whose files were renamed before it was cut off; its pairs are not known."""
+    items, unreadable = _items(out, root, merged=True)
+    ((clusters, outliers),) = _batches(items)
+    images = tuple(Path(item.entry.source) if item.entry else out / item.place for item in items)
+    clustering = Clustering(
+        root=root,
+        images=images,
+        clusters=tuple(tuple(images[row] for row in rows) for rows in clusters),
+        outliers=tuple(images[row] for row in outliers),
+        unreadable=_each_once([*read_unreadable(out, root), *unreadable]),
+        skipped=0,
+        pairs=no_pairs(),
+        settings=settings,
+        batches=(),
+        merged=flow.Merged(tuple(clusters), outliers, np.empty(0, np.int32), None),
+        out=out,
+        written={image: out / item.place for image, item in zip(images, items, strict=True)},
+    )
+    record_tables(out, merge_tables(clustering, out, run))
+    return clustering
+
+
 def _settings(run: dict[str, Any], threshold: float | None, rescue: bool | None) -> Settings:
     known = {field: value for field, value in run["settings"].items() if field in Settings.__dataclass_fields__}
     try:
@@ -146,9 +186,15 @@ def _settings(run: dict[str, Any], threshold: float | None, rescue: bool | None)
     return replace(settings, **changes)
 
 
-def _items(out: Path, root: Path) -> tuple[list[_Item], list[Unreadable]]:
-    """The images in the batch folders, by the names of their originals; what is in the way of one is listed."""
-    folders = sorted((path for path in out.glob("batch_*") if path.is_dir()), key=lambda path: (len(path.name), path))
+def _items(out: Path, root: Path, *, merged: bool = False) -> tuple[list[_Item], list[Unreadable]]:
+    """The images in the batch folders, or the merged ones, by the names of their originals.
+
+    A batch folder may have been renamed: it is known by what is in it. What is in the way of an image is listed.
+    """
+    if merged:
+        folders = [out / "results"]
+    else:
+        folders = [path for path in out.iterdir() if path.is_dir() and path.name not in _OUR_FOLDERS]
     if not folders:
         return [], []
     found = find_images(folders)
@@ -156,8 +202,12 @@ def _items(out: Path, root: Path) -> tuple[list[_Item], list[Unreadable]]:
     places = [Path(path).relative_to(real).as_posix() for path in found.paths]
     record = read_record(out)
     known = _matched(out, places, record.entries if record is not None else ())
+    relocate(out, {entry.target: place for place, entry in known.items() if entry.target != place})
+    batches = {place.split("/")[0] for place, entry in known.items() if entry.source}
     items = []
     for place in places:
+        if not merged and place.split("/")[0] not in batches and not place.startswith("batch_"):
+            continue  # a folder of somebody's own
         entry = known.get(place)
         if entry is None or not entry.source:  # somebody added it: by its own name it stands among the others
             items.append(_Item(out, place, None, place.split("/", 2)[-1]))
@@ -202,10 +252,15 @@ def _batches(items: Sequence[_Item]) -> list[tuple[list[flow.Rows], flow.Rows]]:
     for row, item in enumerate(items):
         folders[item.batch][item.folder].append(row)
     batches = []
-    for _, inside in sorted(folders.items(), key=lambda pair: (len(pair[0]), pair[0])):
+    for _, inside in sorted(folders.items(), key=_by_length):
         outliers = np.asarray(inside.pop("outliers", []), np.int32)
-        batches.append(([np.asarray(rows, np.int32) for rows in inside.values()], outliers))
+        batches.append(([np.asarray(rows, np.int32) for _, rows in sorted(inside.items(), key=_by_length)], outliers))
     return batches
+
+
+def _by_length(pair: tuple[str, Any]) -> tuple[int, str]:
+    """Puts cluster_10 after cluster_9."""
+    return len(pair[0]), pair[0]
 
 
 def _representatives(batches: Sequence[tuple[Sequence[flow.Rows], flow.Rows]], *, rescue: bool) -> list[int]:
@@ -237,8 +292,25 @@ class _SomeReadable:
         return flow.Groups(labels, pairs)
 
 
-def _rearranged(clustering: Clustering, items: Sequence[_Item], out: Path) -> Clustering:
-    """Rename the files to where the merged clusters have them; the clustering with its images filled in."""
+def _rearranged(clustering: Clustering, items: Sequence[_Item], staying: set[int], out: Path) -> Clustering:
+    """Rename the files to where the merged clusters have them; the clustering with its images filled in.
+
+    The rows that stay, which somebody added and nobody can read, are no images of it.
+    """
+    assert clustering.merged is not None
+    kept = [row for row in range(len(items)) if row not in staying]
+    number = {row: k for k, row in enumerate(kept)}
+
+    def left(rows: flow.Rows) -> flow.Rows:
+        return np.asarray([number[row] for row in rows.tolist() if row in number], np.int32)
+
+    merged = replace(
+        clustering.merged,
+        clusters=tuple(rows for rows in map(left, clustering.merged.clusters) if len(rows)),
+        outliers=left(clustering.merged.outliers),
+    )
+    merged = _of_kept(merged, number)
+    clustering, items = replace(clustering, merged=merged), [items[row] for row in kept]
     folders = clustering.folders()
     layout = [(str(out / items[row].place), folder) for folder, rows in folders for row in rows.tolist()]
     plan = plan_transfers(out, "copy", layout, folders=[folder for folder, _ in folders])
@@ -246,8 +318,6 @@ def _rearranged(clustering: Clustering, items: Sequence[_Item], out: Path) -> Cl
     rebase(out, moved, folders=[folder for folder, _ in folders])
     places = dict(moved)
     images = tuple(Path(item.entry.source) if item.entry else out / places[item.place] for item in items)
-    merged = clustering.merged
-    assert merged is not None
     return replace(
         clustering,
         images=images,
@@ -255,3 +325,13 @@ def _rearranged(clustering: Clustering, items: Sequence[_Item], out: Path) -> Cl
         outliers=tuple(images[row] for row in merged.outliers),
         written={image: out / places[item.place] for image, item in zip(images, items, strict=True)},
     )
+
+
+def _of_kept(merged: flow.Merged, number: dict[int, int]) -> flow.Merged:
+    """The representatives and their pairs as rows of the images that are left: one that stays was in no pair."""
+    places = np.cumsum([row in number for row in merged.representatives.tolist()]).astype(np.int32) - 1
+    representatives = np.asarray([number[row] for row in merged.representatives.tolist() if row in number], np.int32)
+    pairs = merged.pairs
+    if pairs is not None:
+        pairs = replace(pairs, i=places[pairs.i], j=places[pairs.j])
+    return replace(merged, representatives=representatives, pairs=pairs)

@@ -113,7 +113,7 @@ def check_settings(settings: Settings) -> None:
         raise UsageError(f"batch size must be at least 2, got {settings.batch_size}")
     if settings.transfer not in TRANSFERS:
         raise UsageError(f"transfer must be one of {', '.join(TRANSFERS)}, got {settings.transfer!r}")
-    if settings.transfer == "move" and settings.keep_batches and settings.merge:
+    if settings.transfer == "move" and settings.keep_batches:
         raise UsageError("move and keep-batches exclude each other: a moved file can only be in one place")
 
 
@@ -155,8 +155,12 @@ def _grouped(
     grouper = PairwiseGrouper(method, extracted.features, settings.threshold, threads, memory)
     batches = []
     with clock.stage("comparing") as told:
-        for rows in _batches(extracted, settings.batch_size or _batch_that_fits(extracted, memory)):
-            batches.append(flow.group_batch(grouper, rows, told))
+        split_up = _batches(extracted, settings.batch_size or _batch_that_fits(extracted, memory))
+        before, total = 0, sum(_pair_count(rows) for rows in split_up)
+        for rows in split_up:
+            counted = None if told is None else lambda done, _, told=told, before=before: told(before + done, total)
+            batches.append(flow.group_batch(grouper, rows, counted))
+            before += _pair_count(rows)
     merged = None
     if settings.merge:
         with clock.stage("merging") as told:
@@ -175,6 +179,10 @@ def _batches(extracted: Extracted, size: int) -> list[flow.Rows]:
     if len(extracted.rows) > size:
         return split(extracted.signatures, size)
     return [np.arange(len(extracted.rows), dtype=np.int32)] if len(extracted.rows) else []
+
+
+def _pair_count(rows: flow.Rows) -> int:
+    return len(rows) * (len(rows) - 1) // 2
 
 
 def _batch_that_fits(extracted: Extracted, memory: int) -> int:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args
@@ -105,6 +105,15 @@ def read_record(out: StrPath) -> Record | None:
     return record if renames is None else _renamed(Path(out), record, renames)
 
 
+def relocate(out: StrPath, places: Mapping[str, str]) -> None:
+    """Note down that somebody moved files within `out`: old target -> where the file is now. Raises OutputError."""
+    record = read_record(out)
+    if record is not None and places:
+        entries = tuple(replace(entry, target=places.get(entry.target, entry.target)) for entry in record.entries)
+        folders = with_parents([*record.folders, *(folder_of(place) for place in places.values())])
+        write_record(out, Record(record.mode, entries, folders))
+
+
 def write_record(out: StrPath, record: Record) -> None:
     """Replace the record in `out`, down to the disk; renames that were pending are settled by it."""
     head = {"mode": record.mode, "folders": record.folders, "entries": len(record.entries)}
@@ -166,8 +175,8 @@ def remove_record(out: StrPath) -> None:
 
 
 def is_made_by_us(out: StrPath) -> bool:
-    """Whether a run of ours left its mark in the folder."""
-    return _state(out, "").is_dir() or Path(out, "run.json").is_file()
+    """Whether a run of ours left its record in the folder; names that others may use too say nothing."""
+    return any(_state(out, name).is_file() for name in ("plan.jsonl", "wrote.json"))
 
 
 class OnDisk:

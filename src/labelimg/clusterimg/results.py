@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from types import MappingProxyType
 
 from labelimg.clusterimg.flow import Batch, Merged, Rows
 from labelimg.clusterimg.pairs import Pairs
@@ -19,7 +21,7 @@ class Settings:
 
     folders: tuple[str, ...]
     method: str
-    parameters: dict[str, object]
+    parameters: Mapping[str, object]
     threshold: float
     batch_size: int | None = None
     rescue: bool = True
@@ -30,6 +32,13 @@ class Settings:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
+
+    def as_dict(self) -> dict[str, object]:
+        """The settings as JSON can hold them."""
+        return {field.name: getattr(self, field.name) for field in fields(self)} | {"parameters": dict(self.parameters)}
+
 
 @dataclass(frozen=True, eq=False)
 class Clustering:
@@ -39,7 +48,7 @@ class Clustering:
     name order. outliers: images with no similar one. skipped: files that are no images. pairs: the similar pairs of
     all batches and of the representatives, as rows of images, sorted. batches, merged: how it came about; merged is
     None when the batches were left as they are, and clusters are then those of all batches, batch by batch.
-    written: where each image was put, None for one that was not. seconds: by stage.
+    written: where each image was put, if it was. seconds: by stage.
     """
 
     root: Path
@@ -53,9 +62,13 @@ class Clustering:
     batches: tuple[Batch, ...]
     merged: Merged | None
     out: Path | None = None
-    written: dict[Path, Path] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
+    written: Mapping[Path, Path] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
     decoded: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "written", MappingProxyType(dict(self.written)))
+        object.__setattr__(self, "seconds", MappingProxyType(dict(self.seconds)))
 
     @property
     def clustered(self) -> int:

@@ -119,22 +119,19 @@ def similar_pairs(
         return _search_block(n, kernel, start, known.labels, most, stopped)
 
     counted = 0
-    try:
-        for start, found in _in_order(look, range(0, max(n - 1, 0), kernel.rows), threads):
-            i, j, value = found.result()
-            if len(i):
-                was_complete = gathered.complete
-                gathered.add((i, j, value), complete=found.complete)
-                if was_complete and not gathered.complete:
-                    i, j, _ = gathered.result()
-                if not gathered.complete:
-                    known.add(i, j)
-            if progress is not None:
-                rows = min(n, start + kernel.rows) - start
-                counted += rows * n - rows * (2 * start + rows + 1) // 2
-                progress(counted, n * (n - 1) // 2)
-    finally:
-        stopped.set()
+    for start, found in _in_order(look, range(0, max(n - 1, 0), kernel.rows), threads, stopped):
+        i, j, value = found.result()
+        if len(i):
+            was_complete = gathered.complete
+            gathered.add((i, j, value), complete=found.complete)
+            if was_complete and not gathered.complete:
+                i, j, _ = gathered.result()
+            if not gathered.complete:
+                known.add(i, j)
+        if progress is not None:
+            rows = min(n, start + kernel.rows) - start
+            counted += rows * n - rows * (2 * start + rows + 1) // 2
+            progress(counted, n * (n - 1) // 2)
     i, j, value = gathered.result()
     return Pairs(i, j, kernel.similarity(value), gathered.complete)
 
@@ -160,14 +157,17 @@ def _search_block(
     return found
 
 
-def _in_order(look: Callable[[int], _Gathered], blocks: range, threads: int) -> Iterator[tuple[int, _Gathered]]:
+def _in_order(
+    look: Callable[[int], _Gathered], blocks: range, threads: int, stopped: threading.Event
+) -> Iterator[tuple[int, _Gathered]]:
     """The blocks' results in the order of the blocks, a few of them under way at a time."""
     if threads == 1:
         for start in blocks:
             yield start, look(start)
         return
     under_way: deque[tuple[int, Future[_Gathered]]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
+    pool = ThreadPoolExecutor(threads)
+    try:
         for start in blocks:
             under_way.append((start, pool.submit(look, start)))
             if len(under_way) > 2 * threads:
@@ -176,3 +176,6 @@ def _in_order(look: Callable[[int], _Gathered], blocks: range, threads: int) -> 
         while under_way:
             first, future = under_way.popleft()
             yield first, future.result()
+    finally:
+        stopped.set()  # before waiting: what is under way ends with the call that its kernel is in
+        pool.shutdown(cancel_futures=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -99,7 +98,7 @@ def _pair_rows(names: list[str], rows: Rows, pairs: Pairs) -> Iterable[tuple[str
 def run_description(result: Clustering, forests: list[str]) -> dict[str, Any]:
     """What run.json says: enough to know what was done and to do it again."""
     return {
-        "settings": dataclasses.asdict(result.settings),
+        "settings": result.settings.as_dict(),
         "root": str(result.root),
         "versions": {name: version(name) for name in _LIBRARIES},
         "counts": {
