@@ -6,6 +6,7 @@ import errno
 import itertools
 import json
 import os
+import re
 import shutil
 import stat
 from collections import Counter
@@ -359,10 +360,39 @@ def test_too_little_space_is_found_before_anything_is_written(tmp_path, monkeypa
     plan = plan_of(tmp_path, "copy")
     before = tree(tmp_path)
     monkeypatch.setattr(files, "free_bytes", lambda path: 1234)
-    with pytest.raises(OutputError, match=r"^needs \d kB, 1 kB free on "), Lock(tmp_path / "out"):
+    with pytest.raises(OutputError, match=r"^needs 1 MB, 1 kB free on "), Lock(tmp_path / "out"):
         apply(plan)
     assert tree(tmp_path) == before
-    assert apply(plan_of(tmp_path, "symlink", [(str(tmp_path / "in/one/a.jpg"), "c")])) == ()
+
+
+@pytest.mark.parametrize("mode", [*MODES, "none"])
+def test_room_for_the_record_and_the_tables_is_needed_too(tmp_path, monkeypatch, mode):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.jpg").write_bytes(b"x" * 70)
+    plan = plan_of(tmp_path, mode, [(str(tmp_path / "in/a.jpg"), "c")])
+    enough = {"copy": 1_000_470, "none": 1_000_000}.get(mode, 1_000_400)
+    monkeypatch.setattr(files, "free_bytes", lambda path: enough - 1)
+    with pytest.raises(OutputError, match=r"^needs "):
+        apply(plan)
+    monkeypatch.setattr(files, "free_bytes", lambda path: enough)
+    assert apply(plan) == ()
+    monkeypatch.setattr(files, "free_bytes", lambda path: 0)
+    assert replay(tmp_path / "out") == ()  # nothing is missing
+
+
+def test_what_will_be_removed_counts_as_free(tmp_path, monkeypatch):
+    out = two_copies(tmp_path)
+    record_table(out)
+    earlier = folders.Earlier("copy", frozenset({"c/b.jpg", "clusters.csv"}), 1)
+    plan = plan_transfers(out, "copy", [(str(tmp_path / "in/b.jpg"), "c")], free=earlier.removable)
+    assert targets(plan) == ["c/b.jpg"]
+    # 1 MB, 400 bytes for the line, 10 for the picture; 10 and 1 bytes become free
+    monkeypatch.setattr(files, "free_bytes", lambda path: 1_000_410 - 11)
+    folders.check_replacing(plan, earlier)
+    monkeypatch.setattr(files, "free_bytes", lambda path: 1_000_410 - 12)
+    with pytest.raises(OutputError, match=r"^needs 1 MB"):
+        folders.check_replacing(plan, earlier)
+    assert names_of(out / "c") == ["a.jpg", "b.jpg"]
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS])
@@ -717,6 +747,49 @@ def test_what_is_not_ours_is_refused(tmp_path):
             check_out(tmp_path / "theirs", [], overwrite=overwrite)
         with pytest.raises(OutputError, match=r"a does not exist; make it first"):
             check_out(tmp_path / "a/out", [], overwrite=overwrite)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_names_that_a_run_would_use_do_not_make_a_folder_ours(tmp_path, overwrite):
+    out = tmp_path / "theirs"
+    (out / "similarities").mkdir(parents=True)
+    (out / ".labelimg").mkdir()
+    for name in ("run.json", "clusters.csv", "similarities/batch_0.csv"):
+        (out / name).write_text("theirs")
+    with pytest.raises(OutputError, match="not made by labelimg") as caught:
+        check_out(out, [], overwrite=overwrite)
+    assert "--overwrite" not in str(caught.value)
+
+
+def test_a_bare_folder_of_the_record_is_nothing(tmp_path):
+    (tmp_path / "out/.labelimg").mkdir(parents=True)
+    assert check_out(tmp_path / "out", [], overwrite=False) is None
+
+
+@pytest.mark.parametrize("name", ["run.json", "clusters.csv", "unreadable.csv", "similarities/batch_7.csv"])
+def test_a_table_that_is_not_as_it_was_written_is_not_replaced(tmp_path, name):
+    out = two_copies(tmp_path)
+    (out / "similarities").mkdir()
+    (out / name).write_text("x")
+    expected = re.escape(f"{out / name} is not as an earlier run wrote it and would be replaced; move it elsewhere")
+    with pytest.raises(OutputError, match=expected):  # somebody else's
+        check_out(out, [], overwrite=True)
+    record_tables(out, [name])
+    assert check_out(out, [], overwrite=True) is not None
+    (out / name).write_text("x, and notes")
+    with pytest.raises(OutputError, match=expected) as caught:
+        check_out(out, [], overwrite=True)
+    assert "\n" not in str(caught.value)
+    (out / name).rename(tmp_path / "notes")
+    assert check_out(out, [], overwrite=True) is not None
+
+
+def test_tables_are_not_replaced_through_a_link(tmp_path):
+    out = two_copies(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    (out / "similarities").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OutputError, match="similarities is not as an earlier run wrote it"):
+        check_out(out, [], overwrite=True)
 
 
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch):

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import errno
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -194,6 +200,61 @@ def test_overwrite_removes_what_the_earlier_run_wrote_and_nothing_else(album, tm
     assert (out / "results/cluster_0/mine.png").read_bytes() == b"mine"
 
 
+def test_a_folder_that_looks_like_a_result_is_left_alone(album, tmp_path):
+    out = tmp_path / "out"
+    for name in ("run.json", "clusters.csv", "similarities/batch_0.csv"):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text("mine", "utf-8")
+    before = contents(out)
+    for overwrite in (False, True):
+        with pytest.raises(OutputError, match="not made by labelimg"):
+            labelimg.cluster(album, out=out, overwrite=overwrite)
+    assert contents(out) == before
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_notes_in_a_table_survive_overwriting(album, tmp_path, name):
+    out = tmp_path / "out"
+    labelimg.cluster(album, out=out)
+    with (out / name).open("a", encoding="utf-8") as table:
+        table.write("my notes\n")
+    before = contents(out)
+    with pytest.raises(OutputError, match=f"{name} is not as an earlier run wrote it .*; move it elsewhere first"):
+        labelimg.cluster(album, out=out, overwrite=True)
+    assert contents(out) == before
+    (out / name).rename(tmp_path / "notes")
+    labelimg.cluster(album, out=out, overwrite=True)
+    assert tree(out) == sorted([*TABLES, *ALBUM_TREE])
+    assert (tmp_path / "notes").read_text("utf-8").endswith("my notes\n")
+
+
+def test_overwrite_for_which_there_is_no_room_leaves_the_earlier_run(album, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    labelimg.cluster(album, out=out)
+    before = contents(out)
+    save(album / "new.png", photograph("camera"))
+    monkeypatch.setattr(files, "free_bytes", lambda path: 0)
+    with pytest.raises(OutputError, match=r"^needs "):
+        labelimg.cluster(album, out=out, overwrite=True)
+    assert contents(out) == before
+    monkeypatch.undo()
+    labelimg.undo(out)
+    assert not out.exists()
+
+
+def test_overwrite_with_links_to_another_file_system_leaves_the_earlier_run(album):
+    shm = Path("/dev/shm")
+    if not shm.is_dir() or shm.stat().st_dev == album.stat().st_dev:
+        pytest.skip("needs a second file system")
+    with tempfile.TemporaryDirectory(dir=shm) as other:
+        out = Path(other, "out")
+        labelimg.cluster(album, out=out)
+        before = contents(out)
+        with pytest.raises(OutputError, match="--transfer copy"):
+            labelimg.cluster(album, out=out, transfer="hardlink", overwrite=True)
+        assert contents(out) == before
+
+
 def test_originals_that_were_moved_are_never_removed(album, tmp_path):
     labelimg.cluster(album, out=tmp_path / "out", transfer="move")
     make_album(album)
@@ -252,8 +313,6 @@ def test_an_image_that_cannot_be_transferred_is_listed_and_stays(album, tmp_path
 
 
 def test_a_full_disk_leaves_nothing_behind(album, tmp_path, monkeypatch):
-    import errno
-
     def hook(name: str, path: str) -> None:
         if "rocket" in path and str(album) not in path:
             raise OSError(errno.ENOSPC, "No space left on device", path)
@@ -266,6 +325,100 @@ def test_a_full_disk_leaves_nothing_behind(album, tmp_path, monkeypatch):
     assert contents(album) == before
     assert not (tmp_path / "out").exists() or tree(tmp_path / "out") == []
     labelimg.cluster(album, out=tmp_path / "out")
+
+
+@pytest.mark.parametrize("transfer", ["copy", "move", "none"])
+@pytest.mark.parametrize("name", [*TABLES, "similarities", "wrote.json"])
+def test_a_disk_that_fills_up_while_tables_are_written_leaves_nothing(album, tmp_path, monkeypatch, name, transfer):
+    full = False
+
+    def hook(operation: str, path: str) -> None:
+        nonlocal full
+        full = full or (path.endswith(f"/{name}") and operation in ("replace", "make_folder"))
+        if full and operation not in ("remove", "remove_folder", "move"):
+            raise OSError(errno.ENOSPC, "No space left on device", path)
+
+    before = contents(album)
+    monkeypatch.setattr(files, "on_operation", hook)
+    with pytest.raises(OutputError, match=f"{name}: no space left on the disk$"):
+        labelimg.cluster(album, out=tmp_path / "out", transfer=transfer)
+    monkeypatch.setattr(files, "on_operation", None)
+    assert contents(album) == before
+    assert not (tmp_path / "out").exists()
+    labelimg.cluster(album, out=tmp_path / "out", transfer=transfer)
+
+
+def test_what_cannot_be_taken_back_from_a_full_disk_is_said(album, tmp_path, monkeypatch):
+    def hook(operation: str, path: str) -> None:
+        if path.endswith("/run.json") and operation == "replace":
+            raise OSError(errno.ENOSPC, "No space left on device", path)
+        if path == str(album / "moon.png") and operation == "move":
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    before = contents(album)
+    monkeypatch.setattr(files, "on_operation", hook)
+    with pytest.raises(OutputError, match=r"run\.json: no space left on the disk; 1 of the files stayed in .*/out$"):
+        labelimg.cluster(album, out=tmp_path / "out", transfer="move")
+    monkeypatch.setattr(files, "on_operation", None)
+    assert tree(tmp_path / "out") == ["results/outliers/moon.png"]
+    assert labelimg.undo(tmp_path / "out") == ()
+    assert contents(album) == before
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_interrupted_run_has_recorded_the_tables_it_wrote(album, tmp_path, monkeypatch):
+    def hook(operation: str, path: str) -> None:
+        if path.endswith("/run.json") and operation == "replace":
+            raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    monkeypatch.setattr(files, "on_operation", hook)
+    with pytest.raises(KeyboardInterrupt):
+        labelimg.cluster(album, out=out)
+    monkeypatch.setattr(files, "on_operation", None)
+    assert tree(out) == sorted([*ALBUM_TREE, "clusters.csv", "similarities/batch_0.csv", "unreadable.csv"])
+    assert labelimg.undo(out) == ()
+    assert not out.exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """An empty file system of 4 MB; who may not mount one skips."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a file system")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_disk_that_is_really_full_leaves_what_was_there(tmp_path, small_disk, overwrite):
+    for name in ("coffee", "moon"):
+        save(tmp_path / "in" / f"{name}.png", photograph(name))
+    out = small_disk / "out"
+    if overwrite:
+        labelimg.cluster(tmp_path / "in", out=out)
+    before = contents(small_disk)
+    (tmp_path / "in/large.png").write_bytes((tmp_path / "in/coffee.png").read_bytes() + bytes(4_000_000))
+    with pytest.raises(OutputError, match=r"^needs "):
+        labelimg.cluster(tmp_path / "in", out=out, overwrite=overwrite)
+    assert contents(small_disk) == before
+    assert out.exists() == overwrite
+
+
+def test_tables_that_do_not_fit_on_a_real_disk_leave_nothing(album, small_disk, monkeypatch):
+    def hook(operation: str, path: str) -> None:  # somebody else fills the disk when the copies are there
+        if path.endswith("/unreadable.csv") and operation == "replace":
+            with contextlib.suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as filler:
+                while filler.write(bytes(4096)):
+                    pass
+
+    monkeypatch.setattr(files, "on_operation", hook)
+    with pytest.raises(OutputError, match=r"no space left on the disk$"):
+        labelimg.cluster(album, out=small_disk / "out")
+    assert [path.name for path in small_disk.iterdir()] == ["filler"]
 
 
 def test_unreadable_files_stay_where_they_are_when_the_rest_moves(album, tmp_path):

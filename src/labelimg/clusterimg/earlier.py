@@ -22,10 +22,12 @@ from labelimg.clusterimg.record import (
     lstat,
     read_record,
     read_tables,
+    record_tables,
     remove_record,
     with_parents,
     write_record,
 )
+from labelimg.clusterimg.tables import CLUSTERS, RUN, SIMILARITIES, UNREADABLE
 from labelimg.errors import OutputError, TransferError, UsageError
 from labelimg.files import STATE_FOLDER, StrPath, printable
 
@@ -54,8 +56,8 @@ def check_out(out: StrPath, image_folders: Iterable[StrPath], *, overwrite: bool
     """Make sure that a run may write into `out`; gives the earlier run there, None if the folder is free.
 
     Changes nothing. Raises UsageError if `out` and an image folder lie in each other. Raises OutputError if the
-    folder cannot be made, is somebody else's, holds an earlier run and `overwrite` is not set, or holds pictures
-    that exist nowhere else.
+    folder cannot be made, is somebody else's, holds an earlier run and `overwrite` is not set, holds pictures
+    that exist nowhere else, or a table that a run would replace and that is not as an earlier one wrote it.
     """
     root, shown = Path(out), printable(out)
     _check_apart(root, image_folders)
@@ -77,6 +79,7 @@ def check_out(out: StrPath, image_folders: Iterable[StrPath], *, overwrite: bool
     _check_no_only_copies(root, record)
     if not overwrite:
         raise OutputError(f"{shown} holds an earlier run; add --overwrite to replace it or choose another folder")
+    _check_tables(root)
     on_disk = OnDisk(root, record.mode)
     removable = {entry.target for entry in record.entries if on_disk.is_spare(entry)}
     removable |= {name for name, known in read_tables(root).items() if _table_is_unchanged(root, name, known)}
@@ -101,11 +104,25 @@ def remove_earlier(out: StrPath) -> int:
             files.remove_file(root / entry.target)
     _remove_tables(root)
     _clean_up(root, record)
-    remove_record(root)
     left = _count_files(root)
-    if not left:
+    if left:
+        record_tables(root, ())  # until the next run has its record, this keeps the folder known as ours
+        for name in ("pending.jsonl", "plan.jsonl"):
+            files.remove_file(root / STATE_FOLDER / name)
+    else:
+        remove_record(root)
         files.remove_empty_folders([root / STATE_FOLDER, root])
     return left
+
+
+def tables_in(out: StrPath) -> list[str]:
+    """The names in `out`, relative to it, that the tables of a run have, whoever wrote what is there."""
+    root = Path(out)
+    names = [name for name in (RUN, CLUSTERS, UNREADABLE) if files.is_there(root / name)]
+    folder = root / SIMILARITIES
+    if folder.is_symlink() or (files.is_there(folder) and not folder.is_dir()):
+        return [*names, SIMILARITIES]
+    return names + sorted(f"{SIMILARITIES}/{path.name}" for path in folder.glob("*.csv"))
 
 
 def take_back(out: StrPath) -> tuple[Failure, ...]:
@@ -242,6 +259,16 @@ def _check_apart(root: Path, image_folders: Iterable[StrPath]) -> None:
 def _check_writable(folder: Path) -> None:
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"cannot write in {printable(folder)}: permission denied; choose another output folder")
+
+
+def _check_tables(root: Path) -> None:
+    known = read_tables(root)
+    for name in tables_in(root):
+        if name not in known or not _table_is_unchanged(root, name, known[name]):
+            raise OutputError(
+                f"{printable(root / name)} is not as an earlier run wrote it and would be replaced; "
+                "move it elsewhere first"
+            )
 
 
 def _check_no_only_copies(root: Path, record: Record) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -15,19 +16,23 @@ from labelimg.clusterimg.folders import (
     TransferMode,
     apply,
     check_out,
+    check_replacing,
     plan_transfers,
     read_record,
     record_tables,
     remove_earlier,
+    tables_in,
     take_back,
 )
 from labelimg.clusterimg.results import Clustering, Settings
-from labelimg.clusterimg.tables import write_tables
-from labelimg.errors import OutputError
+from labelimg.clusterimg.tables import SIMILARITIES, write_tables
+from labelimg.errors import OutputError, TransferError
 from labelimg.images import Unreadable
 from labelimg.lock import Lock
 
 STAGES = {"copy": "copying", "move": "moving", "hardlink": "linking", "symlink": "linking", "none": "writing"}
+
+_RECORDED_AT_ONCE = 50  # tables; the record is written anew each time
 
 
 def check_output(out: Path, settings: Settings, *, overwrite: bool) -> None:
@@ -45,23 +50,20 @@ def planned(result: Clustering, out: Path, *, overwrite: bool) -> Clustering:
 def write_output(result: Clustering, out: Path, *, overwrite: bool, clock: Clock) -> Clustering:
     """Transfer the images and write the tables; the result with the places its images were written to.
 
-    An image that could not be transferred stays where it is and is listed as unreadable with the reason.
+    An image that could not be transferred stays where it is and is listed as unreadable with the reason. Raises
+    OutputError, with the run taken back, if the tables cannot be written.
     """
     with Lock(out):
         earlier = check_out(out, result.settings.folders, overwrite=overwrite)
         plan = _plan(result, out, earlier.removable if earlier else frozenset())
         if earlier is not None:
+            check_replacing(plan, earlier)
             remove_earlier(out)
         with clock.stage(STAGES[result.settings.transfer]) as told:
             failures = apply(plan, progress=None if told is None else lambda done, total, _bytes: told(done, total))
         written = _with_places(result, out, plan, failures)
         with clock.stage("writing"):
-            names: list[str] = []
-            try:
-                for name in write_tables(replace(written, seconds=clock.seconds), out):
-                    names.append(name)
-            finally:
-                record_tables(out, names)
+            _write_tables(replace(written, seconds=clock.seconds), out)
     return written
 
 
@@ -78,6 +80,40 @@ def undo(out: str | os.PathLike[str]) -> tuple[Failure, ...]:
         raise OutputError(f"{files.printable(folder)} holds no run that could be taken back")
     with Lock(folder):
         return take_back(folder)
+
+
+def _write_tables(result: Clustering, out: Path) -> None:
+    """Write and record the tables; if that fails, nothing of the run stays."""
+    try:
+        names: list[str] = []
+        for name in write_tables(result, out):
+            names.append(name)
+            if len(names) == _RECORDED_AT_ONCE:
+                record_tables(out, names)
+                names.clear()
+        record_tables(out, names)
+    except OutputError as error:
+        text = _taken_back(out)
+        if text:
+            raise OutputError(f"{error}; {text}") from error
+        raise
+    except BaseException:
+        # Tables that are there are the run's: none was there when it began.
+        with suppress(OutputError):
+            record_tables(out, tables_in(out))
+        raise
+
+
+def _taken_back(out: Path) -> str:
+    """Take back a run whose tables cannot be written; says what could not be, "" if nothing of it is left."""
+    try:
+        for name in tables_in(out):
+            files.remove_file(out / name)
+        files.remove_empty_folders([out / SIMILARITIES])
+        left = len(take_back(out))
+    except (OutputError, TransferError) as error:
+        return f"what was done stays in {files.printable(out)}, as {error}"
+    return f"{left} of the files stayed in {files.printable(out)}" if left else ""
 
 
 def _plan(result: Clustering, out: Path, free: frozenset[str]) -> Plan:
