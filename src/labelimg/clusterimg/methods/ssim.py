@@ -108,7 +108,7 @@ def _same_size_pairs(
         limit=float(threshold),
         value_type=np.float64,
         pair_ns=oh * ow * 3.0,
-        rows=64,
+        rows=16,
         similarity=as_they_are,
     )
     return similar_pairs(n, kernel, threads=threads, most=most, progress=progress)
