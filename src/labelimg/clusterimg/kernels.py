@@ -248,7 +248,7 @@ def equal_pairs(
 ) -> tuple[int, int]:
     """Pairs of rows that agree in at least `least` places. values: (n, p) uint32; out_e: int32, the places."""
     p = values.shape[1]
-    step = 32
+    step = 64
     count = 0
     for j in range(max(column, start + 1), until):
         if count + (stop - start) > len(out_i):
@@ -429,7 +429,7 @@ def _ssim_sum(
             if others + min(total + (end - row) * ow, most[band]) <= needed:
                 return -np.inf
             _add_products(x[row + SSIM_WINDOW - 1], y[row + SSIM_WINDOW - 1], columns)
-            total += _row_similarity(columns, sums_x[row], variances_x[row], sums_y[row], variances_y[row], products)
+            total += _row_similarity(columns, sums_x, variances_x, sums_y, variances_y, row, products)
             _subtract_products(x[row], y[row], columns)
         others += total
         most[band] = total
@@ -450,13 +450,13 @@ def _subtract_products(x: Array, y: Array, columns: Array) -> None:
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc"})
 def _row_similarity(
-    columns: Array, sums_x: Array, variances_x: Array, sums_y: Array, variances_y: Array, products: Array
+    columns: Array, sums_x: Array, variances_x: Array, sums_y: Array, variances_y: Array, row: int, products: Array
 ) -> Any:
     """The sum of the similarities of the windows of one row.
 
     columns: (w,) int32, the products of the pixels summed over 7 rows; products: (w,) int32, room to work in.
     """
-    n = len(sums_x)
+    n = sums_x.shape[1]
     for c in range(n):
         products[c] = (
             columns[c]
@@ -470,12 +470,12 @@ def _row_similarity(
     two = np.float32(2)
     total = np.float32(0)
     for c in range(n):
-        a = sums_x[c]
-        b = sums_y[c]
+        a = sums_x[row, c]
+        b = sums_y[row, c]
         ab = np.int32(np.int32(a) * np.int32(b))
         covariance = np.float32(np.int32(np.int32(_SAMPLES) * products[c] - ab))
         luminance = (two * np.float32(ab) + _C1) * (two * covariance + _C2)
-        total += luminance / ((a * a + b * b + _C1) * (variances_x[c] + variances_y[c] + _C2))
+        total += luminance / ((a * a + b * b + _C1) * (variances_x[row, c] + variances_y[row, c] + _C2))
     return total
 
 
