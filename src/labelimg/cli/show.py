@@ -27,6 +27,7 @@ class Progress:
         self._bars: Any = None
         self._task: Any = None
         self._stage = ""
+        self._counted = False
 
     def __enter__(self) -> Progress:
         return self
@@ -35,6 +36,7 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._bars is not None:
+            self._end_stage()
             self._bars.stop()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
@@ -45,18 +47,31 @@ class Progress:
             self._bars = _bars()
             self._bars.start()
         if stage != self._stage:
-            if self._task is not None:
-                self._bars.stop_task(self._task)
+            self._end_stage()
             self._stage, self._task = stage, self._bars.add_task(stage, total=None)
         if total:
             self._bars.update(self._task, completed=done, total=total)
+            self._counted = True
+
+    def _end_stage(self) -> None:
+        """A stage that had parts stays on the screen; one that was over at once goes."""
+        if self._task is not None:
+            if self._counted:
+                self._bars.stop_task(self._task)
+            else:
+                self._bars.remove_task(self._task)
+        self._task, self._counted = None, False
 
 
 def _bars() -> Any:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, ProgressColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
     from rich.text import Text
+
+    class Count(ProgressColumn):
+        def render(self, task: Any) -> Text:
+            return Text(f"{task.completed:,}/{task.total:,}" if task.total else "", style="progress.download")
 
     class Rate(ProgressColumn):
         def render(self, task: Any) -> Text:
@@ -66,7 +81,7 @@ def _bars() -> Any:
     return Bars(
         TextColumn("{task.description:24}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        Count(),
         Rate(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
