@@ -65,7 +65,11 @@ def unpack(package: str, cache: Path) -> Path:
         print(f"fetching {package}", flush=True)
         partial = cache / f"{package}.part"
         try:
-            run("apt-get", "download", package, folder=cache)
+            try:
+                run("apt-get", "download", package, folder=cache)
+            except BuildError:  # a fresh machine has no lists of packages yet
+                run("apt-get", "update", folder=cache)
+                run("apt-get", "download", package, folder=cache)
             deb = next(cache.glob(f"{package}_*.deb"))
             run("dpkg", "-x", str(deb.name), str(partial.name), folder=cache)
         except FileNotFoundError as error:
