@@ -189,4 +189,4 @@ def test_what_progress_raises_stops_the_threads_soon():
     began = time.perf_counter()
     with pytest.raises(KeyboardInterrupt):
         similar_pairs(100, kernel, threads=2, progress=interrupt)
-    assert time.perf_counter() - began < 2  # one second for the first block; the other four are let go
+    assert time.perf_counter() - began < 1.5  # a second for the first block; those begun after it are let go

@@ -93,7 +93,7 @@ def _through_cache(
     signature_recipe = f"{_VERSION} signature of {method.shrink!r}"
     for first in range(0, len(paths), _LOOKED_UP_AT_ONCE):
         part = paths[first : first + _LOOKED_UP_AT_ONCE]
-        stamps = [_stamp(path) for path in part]
+        stamps = [stamp(path) for path in part]
         wanted = [(path, *stamp) for path, stamp in zip(part, stamps, strict=True)]
         features = dict(cache.get_many(recipe, wanted))
         signatures = dict(cache.get_many(signature_recipe, wanted)) if with_signatures else {}
@@ -108,14 +108,14 @@ def _through_cache(
                 continue
             _, result = next(fresh)
             # A file that changed while it was read must not be taken for what it is now.
-            if not isinstance(result, Unreadable) and _stamp(path) == stamps[k]:
+            if not isinstance(result, Unreadable) and stamp(path) == stamps[k]:
                 new.append((wanted[k], result))
             yield first + k, result, True
         cache.put_many(recipe, ((*file, _packed(feature)) for file, (feature, _) in new))
         cache.put_many(signature_recipe, ((*file, s.tobytes()) for file, (_, s) in new if s is not None))
 
 
-def _stamp(path: str) -> tuple[int, int]:
+def stamp(path: str | os.PathLike[str]) -> tuple[int, int]:
     """Size and modification time; of a file that is gone, nothing that a cache would know."""
     try:
         status = os.stat(path)

@@ -16,7 +16,7 @@ from labelimg.cache import FeatureCache
 from labelimg.clusterimg import flow
 from labelimg.clusterimg.batches import available_memory
 from labelimg.clusterimg.clock import Clock, Stage
-from labelimg.clusterimg.extraction import extract
+from labelimg.clusterimg.extraction import extract, stamp
 from labelimg.clusterimg.folders import Entry, end_renames, plan_transfers, read_record, rebase, record_tables
 from labelimg.clusterimg.methods import make_method
 from labelimg.clusterimg.pairs import Pairs, no_pairs
@@ -121,7 +121,7 @@ class _Item:
         place = self.out / self.place
         if self.entry is not None:
             written = (self.entry.size, self.entry.mtime_ns)
-            if _stamp(self.entry.source) == written == _stamp(place):
+            if stamp(self.entry.source) == written == stamp(place):
                 return self.entry.source
         return str(place)
 
@@ -227,7 +227,7 @@ def _matched(out: Path, places: Sequence[str], entries: Sequence[Entry]) -> dict
             waiting[_looks(entry.target, (entry.size, entry.mtime_ns), with_name)].append(entry)
         for place in places:
             if place not in matched:
-                candidates = waiting.get(_looks(place, _stamp(out / place), with_name))
+                candidates = waiting.get(_looks(place, stamp(out / place), with_name))
                 if candidates:
                     matched[place] = candidates.pop(0)
         taken = {entry.target for entry in matched.values()}
@@ -237,14 +237,6 @@ def _matched(out: Path, places: Sequence[str], entries: Sequence[Entry]) -> dict
 
 def _looks(place: str, stamp: tuple[int, int], with_name: bool) -> tuple[str, int, int]:
     return (place.rpartition("/")[2] if with_name else "", *stamp)
-
-
-def _stamp(path: str | Path) -> tuple[int, int]:
-    try:
-        status = os.stat(path)
-    except OSError:
-        return -1, -1
-    return status.st_size, status.st_mtime_ns
 
 
 def _batches(items: Sequence[_Item]) -> list[tuple[list[flow.Rows], flow.Rows]]:
