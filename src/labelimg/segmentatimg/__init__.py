@@ -1,0 +1,1 @@
+"""Cut images into segments, paint the segments into masks; no window."""
