@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from labelimg.errors import printable
 
 if TYPE_CHECKING:
     from labelimg.clusterimg.results import Clustering
+    from labelimg.images import Unreadable
 
 _LISTED = 20  # unreadable images that are named on the terminal; all are in unreadable.csv
 _REFRESH_S = 0.1
@@ -101,7 +103,17 @@ def print_summary(result: Clustering, *, as_json: bool, dry_run: bool = False) -
     settings = result.settings
     seconds = round(sum(result.seconds.values()), 3)
     if as_json:
-        more = {"threshold": settings.threshold, "method": settings.method, "out": str(result.out), "seconds": seconds}
+        more: dict[str, Any] = {
+            "threshold": settings.threshold,
+            "method": settings.method,
+            "out": str(result.out),
+            "seconds": seconds,
+        }
+            "threshold": settings.threshold,
+            "method": settings.method,
+            "out": str(result.out),
+            "seconds": seconds,
+        }
         if settings.threshold is None:
             more = {**more, "model": settings.parameters["model"], "models": _models(result)}
         typer.echo(json.dumps({**numbers, **more}))
@@ -166,7 +178,12 @@ def print_plan(result: Clustering) -> None:
 
 def print_unreadable(result: Clustering) -> None:
     """A line on stderr for each image that could not be read, up to a number of them."""
-    for each in result.unreadable[:_LISTED]:
-        typer.echo(f"labelimg: {printable(os.path.relpath(each.path, result.root))}: {each.reason}", err=True)
-    if len(result.unreadable) > _LISTED:
-        typer.echo(f"labelimg: and {len(result.unreadable) - _LISTED} more, all in unreadable.csv", err=True)
+    print_left_out(result.unreadable, result.root)
+
+
+def print_left_out(unreadable: Sequence[Unreadable], root: str | os.PathLike[str]) -> None:
+    """The same of a list of them, named relative to the root."""
+    for each in unreadable[:_LISTED]:
+        typer.echo(f"labelimg: {printable(os.path.relpath(each.path, root))}: {each.reason}", err=True)
+    if len(unreadable) > _LISTED:
+        typer.echo(f"labelimg: and {len(unreadable) - _LISTED} more, all in unreadable.csv", err=True)

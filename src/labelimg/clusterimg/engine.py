@@ -44,8 +44,9 @@ class Engine(Protocol):
     """A kind of run: the five methods have one, the deep models another."""
 
     stage: str  # what dividing a batch is called while it goes on
+    by_signatures: bool  # whether batches are cut by what images look like; else each is a fair share of all
 
-    def prepare(self, paths: Sequence[str], *, threads: int, clock: Clock) -> Source:
+    def prepare(self, paths: Sequence[str], *, threads: int) -> Source:
         """Where the features of these images come from; begins to load what grouping will need."""
         ...
 

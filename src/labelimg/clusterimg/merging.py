@@ -69,7 +69,7 @@ def merge(
         wanted = _representatives(batches, rescue=settings.rescue)
         paths = [items[row].readable_path() for row in wanted]
         count = thread_count(threads)
-        source = engine.prepare(paths, threads=count, clock=clock)
+        source = engine.prepare(paths, threads=count)
         with clock.stage("decoding") as told:
             extracted = extract(paths, source, threads=count, memory=memory, cache=cache, progress=told)
         whole = engine.grouper(extracted.features, threads=count, memory=memory, clock=clock)

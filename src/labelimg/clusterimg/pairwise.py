@@ -51,13 +51,14 @@ class PairwiseEngine:
     """One of the five methods with a threshold."""
 
     stage = "comparing"
+    by_signatures = True
 
     def __init__(self, method: Method, threshold: float) -> None:
         self._method = method
         self._threshold = threshold
         self._warming: _WarmUp | None = None
 
-    def prepare(self, paths: Sequence[str], *, threads: int, clock: Clock) -> Method:  # noqa: ARG002 (others train)
+    def prepare(self, paths: Sequence[str], *, threads: int) -> Method:  # noqa: ARG002 (others need them)
         """The method; its kernels begin to be loaded."""
         self._warming = _WarmUp(self._method, len(paths))
         return self._method

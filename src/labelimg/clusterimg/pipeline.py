@@ -11,7 +11,7 @@ import numpy as np
 
 from labelimg.cache import FeatureCache
 from labelimg.clusterimg import flow
-from labelimg.clusterimg.batches import available_memory, split
+from labelimg.clusterimg.batches import available_memory, shares, split
 from labelimg.clusterimg.clock import Clock, Stage
 from labelimg.clusterimg.engine import Engine
 from labelimg.clusterimg.extraction import Extracted, extract
@@ -91,7 +91,7 @@ def cluster(
         dry_run=dry_run,
         threads=threads,
         cache=cache,
-        progress=progress,
+        clock=Clock(progress),
     )
 
 
@@ -105,10 +105,9 @@ def run(
     dry_run: bool,
     threads: int | None,
     cache: FeatureCache | None,
-    progress: Stage | None,
+    clock: Clock,
 ) -> Clustering:
     """Group the images of the folders by checked settings, as the engine does it; `cluster` says the rest."""
-    clock = Clock(progress)
     with clock.stage("finding images"):
         found = find_images(folders, recursive=settings.recursive, include=settings.include, exclude=settings.exclude)
         if not found.paths:
@@ -162,7 +161,7 @@ def _grouped(
     found: Found, engine: Engine, settings: Settings, threads: int, cache: FeatureCache | None, clock: Clock
 ) -> Clustering:
     memory = available_memory() // 2
-    source = engine.prepare(found.paths, threads=threads, clock=clock)
+    source = engine.prepare(found.paths, threads=threads)
     size = settings.batch_size or engine.batch_limit(len(found.paths), memory)
     with clock.stage("decoding") as told:
         extracted = extract(
@@ -170,7 +169,7 @@ def _grouped(
             source,
             threads=threads,
             memory=memory,
-            with_signatures=size is None or len(found.paths) > size,
+            with_signatures=engine.by_signatures and (size is None or len(found.paths) > size),
             cache=cache,
             progress=told,
         )
@@ -192,6 +191,8 @@ def _grouped(
 
 
 def _batches(extracted: Extracted, size: int) -> list[flow.Rows]:
+    if len(extracted.rows) > size and not len(extracted.signatures):
+        return shares(len(extracted.rows), size)
     if len(extracted.rows) > size:
         return split(extracted.signatures, size)
     return [np.arange(len(extracted.rows), dtype=np.int32)] if len(extracted.rows) else []
