@@ -60,15 +60,11 @@ def deep(
     ] = "efficientnet_lite0",
     weights: Annotated[
         Path | None,
-        typer.Option(
-            help="A file with the weights of torchvision:NAME or timm:NAME.", metavar="FILE", show_default=False
-        ),
+        typer.Option(help="A file with weights, of torchvision:NAME or timm:NAME.", metavar="FILE", show_default=False),
     ] = None,
     size: Annotated[
         int | None,
-        typer.Option(
-            help="Pixels of a side of the pictures it is shown. Default: the model's own.", show_default=False
-        ),
+        typer.Option(help="Pixels of a side of what it is shown. Default: the model's own.", show_default=False),
     ] = None,
     algorithm: Annotated[
         str,

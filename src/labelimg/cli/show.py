@@ -109,11 +109,6 @@ def print_summary(result: Clustering, *, as_json: bool, dry_run: bool = False) -
             "out": str(result.out),
             "seconds": seconds,
         }
-            "threshold": settings.threshold,
-            "method": settings.method,
-            "out": str(result.out),
-            "seconds": seconds,
-        }
         if settings.threshold is None:
             more = {**more, "model": settings.parameters["model"], "models": _models(result)}
         typer.echo(json.dumps({**numbers, **more}))

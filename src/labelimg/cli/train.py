@@ -39,9 +39,7 @@ def train(
     seed: SEED = 0,
     device: DEVICE = "auto",
     out: Annotated[Path, typer.Option(help="The file that is written.", metavar="FILE")] = Path("model.ckpt"),
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the training in that file, if there is one.")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the training in that file.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
     recursive: RECURSIVE = True,
     include: INCLUDE = None,
