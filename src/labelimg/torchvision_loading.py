@@ -31,6 +31,9 @@ def import_torchvision() -> ModuleType:
         _declare_operators()
     import torchvision
 
+    if _declared:
+        # Its own functions ask this before they use an operator; of others than ours torch says that they are missing.
+        torchvision.extension._has_ops = lambda: True
     found: ModuleType = torchvision
     return found
 

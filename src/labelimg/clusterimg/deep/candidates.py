@@ -92,7 +92,8 @@ class Search:
     def candidates(self, points: NDArray[np.float32], *, seed: int = 0) -> list[Candidate]:
         """The candidates for these points, (n, d), each once."""
         chosen = ALGORITHMS if self.algorithm == "all" else (self.algorithm,)
-        return [each for algorithm in chosen for each in self._of(algorithm, points, seed)]
+        every = (each for algorithm in chosen for each in self._of(algorithm, points, seed))
+        return list({(each.algorithm, *each.parameters.items()): each for each in every}.values())
 
     def _of(self, algorithm: str, points: NDArray[np.float32], seed: int) -> Iterator[Candidate]:
         n = len(points)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from labelimg.clusterimg.deep.extra import need
 from labelimg.clusterimg.tried import Tried
 from labelimg.errors import UsageError
 
+_FEW = 2500
 _SAMPLED = 5000  # images that the silhouette is taken of, at most; its cost grows with the square
 _MANY_CLUSTERS = 4000  # of more, Davies-Bouldin would hold all distances of their centres
 _MOST_HIERARCHY = 1 << 34  # bytes of distances that hierarchy may take; more images fail at once, with the reason
@@ -54,9 +56,17 @@ def best_clustering(
     n = len(points)
     if n == 0:
         return np.empty(0, np.int32), ()
-    listed = candidates.candidates(points, seed=seed) if isinstance(candidates, Search) else list(candidates)
+    with _threads_for(n):
+        listed = candidates.candidates(points, seed=seed) if isinstance(candidates, Search) else list(candidates)
     if not listed:
         raise UsageError("candidates must be at least one, got none")
+    with _threads_for(n):
+        return _best(points, listed, seed, progress)
+
+
+def _best(
+    points: NDArray[np.float32], listed: list[Candidate], seed: int, progress: Callable[[int, int], None] | None
+) -> tuple[NDArray[np.int32], tuple[Tried, ...]]:
     tried: list[Tried] = []
     labellings: list[_Labels | None] = []
     for number, candidate in enumerate(listed):
@@ -67,7 +77,7 @@ def best_clustering(
             progress(number + 1, len(listed))
     left = [k for k, labels in enumerate(labellings) if labels is not None]
     if not left:
-        return np.zeros(n, np.int32), tuple(tried)
+        return np.zeros(len(points), np.int32), tuple(tried)
     if len(listed) > 1:
         for k in left:
             labels = labellings[k]
@@ -88,6 +98,14 @@ def best_clustering(
     labels = labellings[best]
     assert labels is not None
     return labels, tuple(tried)
+
+
+def _threads_for(count: int) -> AbstractContextManager[object]:
+    """Few images are clustered sooner by one thread than by several that wait for each other."""
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[object] = threadpool_limits(1) if count < _FEW else nullcontext()
+    return limits
 
 
 def prepared(embeddings: ArrayLike, *, pca: int | None, unit_length: bool) -> NDArray[np.float32]:
@@ -122,6 +140,10 @@ def _reduced(points: NDArray[np.float32], components: int) -> NDArray[np.float32
 
 def _try(candidate: Candidate, points: NDArray[np.float32], seed: int) -> tuple[_Labels | None, Tried]:
     """The labels of a candidate, None if it takes no part, and its row without scores."""
+    if len(points) > 1 and (points == points[0]).all():
+        return None, Tried(
+            candidate.algorithm, candidate.parameters, note=_joined(candidate.note, "all images are alike")
+        )
     began = time.perf_counter()
     note = candidate.note
     labels: _Labels | None
