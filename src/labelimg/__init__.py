@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from labelimg.clusterimg.deep.candidates import Candidate as Candidate
     from labelimg.clusterimg.deep.candidates import Search as Search
     from labelimg.clusterimg.deep.clustering import deep_cluster as deep_cluster
-    from labelimg.clusterimg.deep.embedding import embed as embed
+    from labelimg.clusterimg.deep.embed import embed as embed
     from labelimg.clusterimg.deep.selection import best_clustering as best_clustering
     from labelimg.clusterimg.deep.training import Trained as Trained
     from labelimg.clusterimg.deep.training import Training as Training
@@ -53,7 +53,7 @@ _HOME = {
     "best_clustering": "labelimg.clusterimg.deep.selection",
     "cluster": "labelimg.clusterimg.pipeline",
     "deep_cluster": "labelimg.clusterimg.deep.clustering",
-    "embed": "labelimg.clusterimg.deep.embedding",
+    "embed": "labelimg.clusterimg.deep.embed",
     "merge": "labelimg.clusterimg.merging",
     "train": "labelimg.clusterimg.deep.training",
     "undo": "labelimg.clusterimg.output",

@@ -311,6 +311,11 @@ def test_without_the_extra_it_is_said_how_to_get_it(monkeypatch):
     with pytest.raises(MissingExtraError, match=r"torch is not installed: pip install 'labelimg-suite\[deep\]'"):
         monkeypatch.setattr("labelimg.clusterimg.deep.extra.find_spec", lambda _: None)
         need("torch", "sklearn")
+    for call in (labelimg.deep_cluster, labelimg.train, labelimg.embed):
+        with pytest.raises(MissingExtraError):
+            call("tests")
+    with pytest.raises(MissingExtraError, match="scikit-learn is not installed"):
+        labelimg.best_clustering([[0.0], [1.0]])
 
 
 def test_the_stand_in_for_torchvisions_operator_suppresses_what_overlaps():

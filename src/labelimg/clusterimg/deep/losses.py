@@ -57,7 +57,9 @@ class PerceptualLoss(nn.Module):
             raise UsageError(
                 f"perceptual layer {layer!r} is not in the model; it has {', '.join(names)} ..."
             ) from error
-        module.register_forward_hook(lambda _module, _given, made: self._seen.append(made))
+        module.register_forward_hook(
+            lambda _module, _given, made: self._seen.append(made.clone())
+        )  # next may come an in-place step
         return extractor
 
     def train(self, mode: bool = True) -> PerceptualLoss:  # noqa: ARG002
