@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import typer
 from typer.testing import CliRunner
 
 import labelimg
@@ -298,3 +299,15 @@ def test_what_the_commands_cannot_do_is_one_line():
         result = run.invoke(app, ["deep", "tests", *words])
         assert isinstance(result.exception, UsageError), (words, result.output)
         assert text in str(result.exception)
+
+
+def test_the_reference_and_the_help_name_the_defaults_of_training():
+    readme = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
+    train = readme.partition("### `labelimg train")[2].partition("### `")[0]
+    command: Any = typer.main.get_command(app)
+    helps = {each.name: each.help for each in command.commands["train"].params}
+    for name in ("loss", "size", "latent", "width", "epochs", "batch_size", "lr", "val", "patience", "denoise"):
+        default = getattr(Training(), name)
+        option = f"--{name.replace('_', '-')}"
+        assert re.search(rf"^\| `{option} [A-Z]+` \|.*\| `?{default}`? \|$", train, re.M), name
+        assert re.search(rf"Default {re.escape(str(default))}\.$", helps[name]), name
