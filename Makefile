@@ -18,7 +18,7 @@ EMPTY :=
 
 # What `pip install` is told; its output goes to a file, so that a failure is one line.
 install = echo "$(STEP)installing $(1) into $(VENV) (the first time this takes a minute)"; \
-	$(BIN)/python -m pip install --disable-pip-version-check --no-compile -c constraints.txt -e "$(1)" >$(LOG) 2>&1 </dev/null \
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e "$(1)" >$(LOG) 2>&1 </dev/null \
 	|| { echo "make: could not install $(1); the log is in $(LOG)" >&2; exit 1; }
 
 define checks

@@ -20,6 +20,7 @@ from labelimg.clusterimg.methods.base import Method
 from labelimg.clusterimg.pairs import Pairs, no_pairs
 from labelimg.clusterimg.pairwise import PairwiseGrouper
 from labelimg.clusterimg.results import Clustering, Settings
+from labelimg.clusterimg.tables import library_versions
 from labelimg.errors import UsageError
 from labelimg.files import printable
 from labelimg.images import Found, find_images
@@ -193,7 +194,7 @@ def _batch_that_fits(extracted: Extracted, memory: int) -> int:
 
 
 class _WarmUp(threading.Thread):
-    """Loads what comparing needs, or compiles it the first time, while images are decoded."""
+    """Loads what comparing and writing need, or compiles it the first time, while images are decoded."""
 
     def __init__(self, method: Method, count: int) -> None:
         super().__init__(daemon=True)
@@ -206,6 +207,7 @@ class _WarmUp(threading.Thread):
         """Compare a few small images, which no one looks at."""
         try:
             self._method.warm_up(self._count)
+            library_versions()
         except BaseException as error:  # noqa: BLE001 (handed to the thread that waits)
             self._error = error
 

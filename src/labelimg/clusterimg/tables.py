@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import os
 from collections.abc import Iterable, Iterator
-from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -95,12 +95,20 @@ def _pair_rows(names: list[str], rows: Rows, pairs: Pairs) -> Iterable[tuple[str
         yield names[i], names[j], f"{similarity:.6f}"
 
 
+@functools.cache
+def library_versions() -> dict[str, str]:
+    """The versions that a result may depend on; looking them up takes some time, so it may be done ahead."""
+    from importlib.metadata import version
+
+    return {name: version(name) for name in _LIBRARIES}
+
+
 def run_description(result: Clustering, forests: list[str]) -> dict[str, Any]:
     """What run.json says: enough to know what was done and to do it again."""
     return {
         "settings": result.settings.as_dict(),
         "root": str(result.root),
-        "versions": {name: version(name) for name in _LIBRARIES},
+        "versions": library_versions(),
         "counts": {
             "images": result.count,
             "batches": len(result.batches),
