@@ -229,10 +229,10 @@ def speed(arguments: argparse.Namespace) -> None:
     print("|---|" + "---|" * (len(images) + 1))
     for name in NAMES:
         method = make_method(name)
-        took = seconds_of({str(size): functools.partial(method.segment, each) for size, each in images.items()}, 3)
+        took = seconds_of({str(size): functools.partial(method.segment, each) for size, each in images.items()}, 1)
         last = images[max(images)]
         cut = method.cut(method.work_copy(last))
-        took["refining"] = seconds_of({"": functools.partial(refined, last, cut)}, 3)[""]
+        took["refining"] = seconds_of({"": functools.partial(refined, last, cut)}, 1)[""]
         print(f"| {name} | " + " | ".join(f"{value:.2f}" for value in took.values()) + " |", flush=True)
     print("\n| what | of | ours, ms | the plain way, ms | times |")
     print("|---|---|---|---|---|")
