@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from labelimg.errors import printable
 
 if TYPE_CHECKING:
     from labelimg.clusterimg.results import Clustering
+    from labelimg.images import Unreadable
 
 _LISTED = 20  # unreadable images that are named on the terminal; all are in unreadable.csv
 _REFRESH_S = 0.1
@@ -130,8 +132,13 @@ def print_plan(result: Clustering) -> None:
 
 
 def print_unreadable(result: Clustering) -> None:
-    """A line on stderr for each image that could not be read, up to a number of them."""
-    for each in result.unreadable[:_LISTED]:
-        typer.echo(f"labelimg: {printable(os.path.relpath(each.path, result.root))}: {each.reason}", err=True)
-    if len(result.unreadable) > _LISTED:
-        typer.echo(f"labelimg: and {len(result.unreadable) - _LISTED} more, all in unreadable.csv", err=True)
+    """A line on stderr for each image of a run that could not be read, up to a number of them."""
+    print_unreadable_files(result.unreadable, result.root)
+
+
+def print_unreadable_files(unreadable: Sequence[Unreadable], root: str | os.PathLike[str]) -> None:
+    """A line on stderr for each file, up to a number of them."""
+    for each in unreadable[:_LISTED]:
+        typer.echo(f"labelimg: {printable(os.path.relpath(each.path, root))}: {each.reason}", err=True)
+    if len(unreadable) > _LISTED:
+        typer.echo(f"labelimg: and {len(unreadable) - _LISTED} more, all in unreadable.csv", err=True)
