@@ -131,23 +131,31 @@ class SegmentIndex:
 
     def numbers_at(self, positions: Positions) -> Labels:
         """The segment of each of the pixels, 0 for none: what `draw` would write there."""
-        starts, lengths, number = self._all
-        numbers = np.zeros(len(positions), np.int32)
-        if not len(starts):
-            return numbers
-        run = np.searchsorted(starts, positions, side="right") - 1
-        inside = (run >= 0) & (positions < starts[run] + lengths[run])
-        numbers[inside] = number[run[inside]]
-        for root in distinct(numbers[inside]).tolist():
-            if root in self._changed:
-                its = np.flatnonzero(numbers == root)
-                numbers[its] = 0
-                for part in self._family.get(root, (root,)):
-                    starts, lengths = self._changed[part]
-                    if len(starts):
-                        run = np.searchsorted(starts, positions[its], side="right") - 1
-                        numbers[its[(run >= 0) & (positions[its] < starts[run] + lengths[run])]] = part
+        numbers = _found(*self._all, positions)
+        roots = [root for root in distinct(numbers).tolist() if root in self._changed]
+        if roots:
+            parts = [part for root in roots for part in self._family.get(root, (root,))]
+            runs = [self._changed[part] for part in parts]
+            starts, lengths = (np.concatenate(each) for each in zip(*runs, strict=True))
+            number = np.repeat(np.array(parts, np.int32), [len(each[0]) for each in runs])
+            order = np.argsort(starts, kind="stable")
+            divided = np.flatnonzero(_among(numbers, np.array(roots, np.int32)))
+            numbers[divided] = _found(starts[order], lengths[order], number[order], positions[divided])
         return numbers
+
+
+def _found(starts: Positions, lengths: Positions, number: Labels, positions: Positions) -> Labels:
+    """Of each position the number of the run that it is in, 0 for none."""
+    if not len(starts):
+        return np.zeros(len(positions), np.int32)
+    run = np.searchsorted(starts, positions, side="right") - 1
+    return np.where((run >= 0) & (positions < starts[run] + lengths[run]), number[run], np.int32(0))
+
+
+def _among(values: Labels, wanted: Labels) -> NDArray[np.bool_]:
+    """Which values are among the wanted ones, which are sorted."""
+    place = np.searchsorted(wanted, values)
+    return np.asarray(wanted[np.minimum(place, len(wanted) - 1)] == values)
 
 
 def rect_of(runs: Runs, width: int) -> Rect:
