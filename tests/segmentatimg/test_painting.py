@@ -162,6 +162,19 @@ def test_another_segmentation_leaves_the_paint_and_undo_goes_on(maps, others, ac
         np.testing.assert_array_equal(painting.paint, last)
 
 
+def test_what_is_done_again_in_another_segmentation_stays_whatever_is_painted_around_it():
+    painting = painted([[1, 1, 1]])
+    painting.fill(0, 0, RED)
+    painting.brush([(1, 0)], 0, None)
+    painting.undo()
+    painting.set_labels(np.array([[1, 0, 2]]))
+    painting.redo()
+    assert painting.paint.tolist() == [[1, 0, 1]]
+    painting.fill(2, 0, BLUE)
+    painting.fill(2, 0, RED)
+    assert painting.paint.tolist() == [[1, 0, 1]]
+
+
 # ------------------------------------------------------------------------------------------------------------ geometry
 
 
@@ -330,6 +343,19 @@ def test_reset_takes_paint_and_cuts_away_and_can_be_undone():
     np.testing.assert_array_equal(painting.paint, paint)
     assert painting.redo() and not painting.masks()
     assert not painting.reset()
+
+
+def test_after_a_reset_edges_belong_to_what_they_lie_between_again():
+    painting = painted([[1, 0, 2]] * 3)
+    painting.cut((1, 0), (1, 1))
+    painting.brush([(1, 2)], 0, BLUE)
+    painting.reset()
+    painting.stroke([(0, 0), (2, 0)], RED)
+    assert painting.paint.tolist() == [[2, 2, 2]] * 3
+    for _ in range(2):
+        painting.undo()
+    painting.stroke([(0, 0), (2, 0)], RED)
+    assert painting.paint.tolist() == [[2, 0, 2], [2, 0, 2], [2, 1, 2]]
 
 
 def test_a_brush_paints_edges_and_cuts_and_its_paint_is_not_what_follows():

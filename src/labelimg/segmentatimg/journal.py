@@ -95,6 +95,11 @@ class Journal:
         self._painting.on_change = self._follow
         return found
 
+    @property
+    def broken(self) -> bool:
+        """Whether the journal could not be written, so that what was painted since is in memory alone."""
+        return self._broken
+
     def saving(self) -> None:
         """Call before the masks are saved: a crash in the middle of it then loses nothing."""
         if self._descriptor >= 0:
