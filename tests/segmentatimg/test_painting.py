@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from painting_model import Model, line, near_path, path
 
 from labelimg.errors import UsageError
-from labelimg.segmentatimg import index
+from labelimg.segmentatimg import index, segmentation
 from labelimg.segmentatimg.geometry import brush_runs, line_pixels, path_pixels, pixels_of
 from labelimg.segmentatimg.painting import Painting, Rect
 
@@ -95,8 +97,17 @@ def act(painting, model, action):
 
 
 @settings(max_examples=400, deadline=None)
-@given(label_maps(), st.lists(ACTION, min_size=1, max_size=12), st.booleans())
-def test_random_actions_do_what_the_flood_fill_model_does(maps, actions, levels_are_built):
+@given(label_maps(), st.lists(ACTION, min_size=1, max_size=12), st.booleans(), st.booleans())
+def test_random_actions_do_what_the_flood_fill_model_does(maps, actions, levels_are_built, as_if_large):
+    # Small images would never come to what is made for long lines and for large segments.
+    with (
+        patch.object(segmentation, "_BAND", 1 if as_if_large else 64),
+        patch.object(index, "_LARGE", 1 if as_if_large else 20_000),
+    ):
+        follow_the_model(maps, actions, levels_are_built)
+
+
+def follow_the_model(maps, actions, levels_are_built):
     painting, model = Painting(blank(*maps[0].shape), maps), Model(maps)
     for level in (1, 2, 0) if levels_are_built else ():
         painting.level(level)
