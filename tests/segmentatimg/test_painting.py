@@ -96,14 +96,12 @@ def act(painting, model, action):
     return getattr(painting, name)(*arguments)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(label_maps(), st.lists(ACTION, min_size=1, max_size=12), st.booleans(), st.booleans())
 def test_random_actions_do_what_the_flood_fill_model_does(maps, actions, levels_are_built, as_if_large):
     # Small images would never come to what is made for long lines and for large segments.
-    with (
-        patch.object(segmentation, "_BAND", 1 if as_if_large else 64),
-        patch.object(index, "_LARGE", 1 if as_if_large else 20_000),
-    ):
+    band, large = (1, 1) if as_if_large else (64, 20_000)
+    with patch.object(segmentation, "_BAND", band), patch.object(index, "_LARGE", large):
         follow_the_model(maps, actions, levels_are_built)
 
 

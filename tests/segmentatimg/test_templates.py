@@ -307,6 +307,17 @@ def test_the_result_does_not_depend_on_the_number_of_threads(sets):
     assert names[1] == names[3]
 
 
+def test_a_mask_that_cannot_be_read_is_named_and_stays(sets):
+    folder = MaskFolder(sets / "images")
+    one = folder.images[0]
+    folder.save(one, {RED: np.full((40, 50), 255, np.uint8)})
+    mask = folder.masks_of(one)[RED]
+    mask.write_bytes(b"no picture")
+    done = stamp(folder, loaded(sets), add=True)
+    assert [each.path for each in done.unreadable] == [one] and mask.name in done.unreadable[0].reason
+    assert mask.read_bytes() == b"no picture"
+
+
 def test_a_bad_image_is_listed_and_a_full_disk_ends_the_run(sets, monkeypatch):
     truncated_png(sets / "images/bad.png")
     folder = MaskFolder(sets / "images")
