@@ -470,6 +470,16 @@ def test_the_smallest_image_can_be_painted():
     assert not painting.segment_rect(1) and not len(painting.segment_pixels(1))
     painting.undo()
     assert painting.paint.tolist() == [[1]]
+    assert painting.masks()[RED].tolist() == [[255]]
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (4, 1), (1, 1), (2, 2)])
+def test_masks_of_images_that_look_like_single_colours_are_right(shape):
+    painting = painted(np.arange(1, 1 + np.prod(shape)).reshape(shape))
+    painting.fill(0, 0, RED)
+    wanted = np.zeros(shape, np.uint8)
+    wanted[0, 0] = 255
+    np.testing.assert_array_equal(painting.masks()[RED], wanted)
 
 
 def test_a_segment_is_known_by_size_rectangle_and_pixels():
