@@ -55,7 +55,7 @@ test-bounds: $(VENV)/.installed-dev ## run the kernel tests with every array acc
 	@mkdir -p build/numba-bounds
 	@NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR="$(CURDIR)/build/numba-bounds" \
 		$(BIN)/python -m pytest tests/clusterimg/test_kernels.py \
-		tests/segmentatimg/test_regions.py tests/segmentatimg/test_hierarchy.py </dev/null
+		tests/segmentatimg/test_regions.py tests/segmentatimg/test_hierarchy.py tests/segmentatimg/test_painting.py </dev/null
 
 datasets: $(DATA)/.built ## build the labelled data sets in bench-data/ (downloads 180 MB of Debian packages)
 
