@@ -111,19 +111,21 @@ def speed(folder: Path) -> None:
     for size in (None, 160):
         embedder = Embedder(open_model("efficientnet_lite0", size=size), threads=threads)
         pictures = [pixels for _, pixels in read_many(paths, embedder.shrink, lambda pixels: pixels, threads=threads)]
-        bare, whole = [], []
+        bare, whole, worked = [], [], []
         for _ in range(3):
             with torch_threads(threads):
-                began = time.perf_counter()
+                began, before = time.perf_counter(), time.process_time()
                 embedder.embed(pictures)
                 bare.append(time.perf_counter() - began)
-            began = time.perf_counter()
+            began, between = time.perf_counter(), time.process_time()
             read_ahead = read_many(paths, embedder.shrink, lambda pixels: (pixels, None), threads=threads)
             made = sum(1 for _ in embedder.finish(read_ahead))
             whole.append(time.perf_counter() - began)
+            worked.append((time.process_time() - between) / (between - before))
             assert made == len(paths)
         ratio = median(w / b for w, b in zip(whole, bare, strict=True))
-        print(f"size {embedder.model.size}: bare {median(bare):.1f} s, all {median(whole):.1f} s, {ratio:.2f} times")
+        seconds = f"bare {median(bare):.1f} s, all {median(whole):.1f} s, {ratio:.2f} times"
+        print(f"size {embedder.model.size}: {seconds}, {median(worked):.2f} times the processor time", flush=True)
 
 
 def memory(_folder: Path) -> None:

@@ -32,15 +32,21 @@ if TYPE_CHECKING:
     from labelimg.errors import UnreadableImageError as UnreadableImageError
     from labelimg.errors import UsageError as UsageError
     from labelimg.images import Unreadable as Unreadable
+    from labelimg.segmentatimg.hierarchy import levels as levels
+    from labelimg.segmentatimg.maskfolder import MaskFolder as MaskFolder
+    from labelimg.segmentatimg.methods import segment as segment
+    from labelimg.segmentatimg.painting import Painting as Painting
 
 _HOME = {
     "Candidate": "labelimg.clusterimg.deep.candidates",
     "Clustering": "labelimg.clusterimg.results",
     "FeatureCache": "labelimg.cache",
     "LabelimgError": "labelimg.errors",
+    "MaskFolder": "labelimg.segmentatimg.maskfolder",
     "MissingExtraError": "labelimg.errors",
     "ModelError": "labelimg.errors",
     "OutputError": "labelimg.errors",
+    "Painting": "labelimg.segmentatimg.painting",
     "Search": "labelimg.clusterimg.deep.candidates",
     "Settings": "labelimg.clusterimg.results",
     "Trained": "labelimg.clusterimg.deep.training",
@@ -54,7 +60,9 @@ _HOME = {
     "cluster": "labelimg.clusterimg.pipeline",
     "deep_cluster": "labelimg.clusterimg.deep.clustering",
     "embed": "labelimg.clusterimg.deep.embed",
+    "levels": "labelimg.segmentatimg.hierarchy",
     "merge": "labelimg.clusterimg.merging",
+    "segment": "labelimg.segmentatimg.methods",
     "train": "labelimg.clusterimg.deep.training",
     "undo": "labelimg.clusterimg.output",
 }

@@ -172,12 +172,12 @@ def print_plan(result: Clustering) -> None:
 
 
 def print_unreadable(result: Clustering) -> None:
-    """A line on stderr for each image that could not be read, up to a number of them."""
-    print_left_out(result.unreadable, result.root)
+    """A line on stderr for each image of a run that could not be read, up to a number of them."""
+    print_unreadable_files(result.unreadable, result.root)
 
 
-def print_left_out(unreadable: Sequence[Unreadable], root: str | os.PathLike[str]) -> None:
-    """The same of a list of them, named relative to the root."""
+def print_unreadable_files(unreadable: Sequence[Unreadable], root: str | os.PathLike[str]) -> None:
+    """A line on stderr for each file, up to a number of them."""
     for each in unreadable[:_LISTED]:
         typer.echo(f"labelimg: {printable(os.path.relpath(each.path, root))}: {each.reason}", err=True)
     if len(unreadable) > _LISTED:

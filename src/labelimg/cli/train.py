@@ -11,7 +11,7 @@ import typer
 
 from labelimg.cli import training as options
 from labelimg.cli.options import DEVICE, EXCLUDE, INCLUDE, QUIET, RECURSIVE, SEED, THREADS, Images
-from labelimg.cli.show import Progress, print_left_out
+from labelimg.cli.show import Progress, print_unreadable_files
 from labelimg.errors import printable
 
 
@@ -83,7 +83,7 @@ def train(
             progress=progress,
         )
     if not quiet:
-        print_left_out(made.unreadable, os.path.commonpath([os.path.realpath(folder) for folder in images]))
+        print_unreadable_files(made.unreadable, os.path.commonpath([os.path.realpath(folder) for folder in images]))
     numbers = {
         "images": made.images,
         "unreadable": len(made.unreadable),

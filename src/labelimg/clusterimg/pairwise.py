@@ -13,6 +13,7 @@ from labelimg.clusterimg.features import Features
 from labelimg.clusterimg.flow import Groups, Rows
 from labelimg.clusterimg.methods.base import Method
 from labelimg.clusterimg.pairs import components
+from labelimg.clusterimg.tables import library_versions
 
 MOST_PAIRS = 1_000_000  # pairs that are listed one by one; of more only a spanning forest
 _LOADING_S = 2.0  # kernels that take longer are not loaded but compiled
@@ -84,7 +85,7 @@ class PairwiseEngine:
 
 
 class _WarmUp(threading.Thread):
-    """Loads what comparing needs, or compiles it the first time, while images are decoded."""
+    """Loads what comparing and writing need, or compiles it the first time, while images are decoded."""
 
     def __init__(self, method: Method, count: int) -> None:
         super().__init__(daemon=True)
@@ -97,6 +98,7 @@ class _WarmUp(threading.Thread):
         """Compare a few small images, which no one looks at."""
         try:
             self._method.warm_up(self._count)
+            library_versions()
         except BaseException as error:  # noqa: BLE001 (handed to the thread that waits)
             self._error = error
 

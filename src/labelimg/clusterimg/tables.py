@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import os
 from collections.abc import Iterable, Iterator
-from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -141,14 +141,22 @@ def _chosen(result: Clustering) -> dict[str, Any]:
     }
 
 
+@functools.cache
+def library_versions(*more: str) -> dict[str, str]:
+    """The versions that a result may depend on; looking them up takes some time, so it may be done ahead."""
+    from importlib.metadata import version
+
+    return {name: version(name) for name in (*_LIBRARIES, *more)}
+
+
 def run_description(result: Clustering, forests: list[str]) -> dict[str, Any]:
     """What run.json says: enough to know what was done and to do it again."""
-    libraries = (*_LIBRARIES, *(_DEEP_LIBRARIES if result.settings.method == "deep" else ()))
+    more = _DEEP_LIBRARIES if result.settings.method == "deep" else ()
     chosen = {"chosen": _chosen(result)} if result.tried else {}
     return {
         "settings": result.settings.as_dict(),
         "root": str(result.root),
-        "versions": {name: version(name) for name in libraries},
+        "versions": library_versions(*more),
         "counts": {
             "images": result.count,
             "batches": len(result.batches),
