@@ -122,6 +122,12 @@ def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     return result  # type: ignore[no-any-return]
 
 
+def load_decoders() -> None:
+    """Import what most files need, which the first file would do otherwise."""
+    import cv2  # noqa: F401
+    import simplejpeg  # noqa: F401
+
+
 @contextmanager
 def one_opencv_thread() -> Iterator[None]:
     """Within it OpenCV works in the thread that calls it alone, for its pictures are shared out among threads."""

@@ -46,14 +46,19 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            fail(
-                "interrupted; if images were being put into RESULT, labelimg undo RESULT takes them back", _INTERRUPTED
-            )
+            fail(_HOW_TO_GO_ON.get(ctx.invoked_subcommand, "interrupted"), _INTERRUPTED)
 
 
 # What all complaints about the words have in common, which typer keeps to itself: ClickException.
 _WrongWords: Any = typer.BadParameter.__mro__[2]
 _INTERRUPTED = 128 + signal.SIGINT
+_UNDO = "interrupted; if images were being put into RESULT, labelimg undo RESULT takes them back"
+_AGAIN = "interrupted; the same command goes on from here"
+_HOW_TO_GO_ON = {
+    **dict.fromkeys(("cluster", "deep", "merge"), _UNDO),
+    **dict.fromkeys(("labels", "stamp"), _AGAIN),
+    "train": "interrupted; the same command with --resume goes on from what was saved, twice a minute",
+}
 
 app = typer.Typer(
     name="labelimg",

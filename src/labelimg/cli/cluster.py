@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -106,6 +107,8 @@ def cluster(
 
     The images are copied unless --transfer says otherwise; the originals stay as they are.
     """
+    # Nothing here multiplies large matrices, and threads of NumPy's own would spin beside those that decode.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from labelimg.clusterimg import pipeline
 
     own = {

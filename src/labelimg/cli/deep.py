@@ -163,6 +163,7 @@ def deep(
         perceptual_model=perceptual_model,
         perceptual_weights=perceptual_weights,
         perceptual_layer=perceptual_layer,
+        seed=seed or None,
     )
     place = out if out is not None else default_out(images[0])
     with opened_cache(cache, no_cache) as features, Progress(quiet=quiet) as progress:

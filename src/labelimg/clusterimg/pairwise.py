@@ -14,6 +14,7 @@ from labelimg.clusterimg.flow import Groups, Rows
 from labelimg.clusterimg.methods.base import Method
 from labelimg.clusterimg.pairs import components
 from labelimg.clusterimg.tables import library_versions
+from labelimg.decoding import load_decoders
 
 MOST_PAIRS = 1_000_000  # pairs that are listed one by one; of more only a spanning forest
 _LOADING_S = 2.0  # kernels that take longer are not loaded but compiled
@@ -97,6 +98,7 @@ class _WarmUp(threading.Thread):
     def run(self) -> None:
         """Compare a few small images, which no one looks at."""
         try:
+            load_decoders()  # first, for decoding waits for them, and importing shuts other threads out
             self._method.warm_up(self._count)
             library_versions()
         except BaseException as error:  # noqa: BLE001 (handed to the thread that waits)

@@ -108,13 +108,19 @@ def deep_cluster(
     clock = Clock(progress)
     opened: Model
     if name == AUTOENCODER:
-        from labelimg.clusterimg.deep.training import trained_beside
+        from labelimg.clusterimg.deep.training import Training, trained_beside
 
         if weights is not None or size is not None:
             raise UsageError("weights and size are not for the model autoencoder: its training says its size")
         keep = Path(out) if out is not None and not dry_run else None
         name, opened = trained_beside(
-            folders, settings, keep, training, device=device, threads=thread_count(threads), clock=clock
+            folders,
+            settings,
+            keep,
+            training or Training(seed=seed),
+            device=device,
+            threads=thread_count(threads),
+            clock=clock,
         )
     else:
         with clock.stage("loading the model"):

@@ -206,7 +206,7 @@ def trained_beside(
     folders: Sequence[Folder],
     settings: Settings,
     out: Path | None,
-    training: Training | None,
+    training: Training,
     *,
     device: str,
     threads: int,
@@ -222,7 +222,6 @@ def trained_beside(
     from labelimg.clusterimg.deep.checkpoints import read_checkpoint
     from labelimg.clusterimg.deep.models import of_autoencoder
 
-    how = training or Training()
     data = data_of(folders, recursive=settings.recursive, include=settings.include, exclude=settings.exclude)
     with TemporaryDirectory(prefix="labelimg-") as scratch:
         target = Path(scratch, "model.ckpt")
@@ -230,11 +229,11 @@ def trained_beside(
             target = out.absolute().with_name(f"{out.absolute().name}.autoencoder.ckpt")
             if target.exists():
                 checkpoint = read_checkpoint(target)
-                if dict(checkpoint.training) == _told(how, data) | {"done": True}:
+                if dict(checkpoint.training) == _told(training, data) | {"done": True}:
                     return str(target), of_autoencoder(str(target), checkpoint.model())
             check_target(target, resume=True, overwrite=True)
-        found = _pixels(folders, how, data, threads, clock)
-        _trained(target, how, data, found, None, device, threads, clock)
+        found = _pixels(folders, training, data, threads, clock)
+        _trained(target, training, data, found, None, device, threads, clock)
         checkpoint = read_checkpoint(target)
     return str(target), of_autoencoder(str(target), checkpoint.model())
 
