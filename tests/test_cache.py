@@ -563,7 +563,7 @@ def test_processes_share_a_cache(tmp_path, garbage):
         process.join(60)
     results = [answers.get() for _ in processes]
     answers.close()
-    assert [(wrong, found) for wrong, found, _ in results] == [(0, 300)] * 2
+    assert [(wrong, found) for wrong, found, _ in results] == [(0, 300)] * 2, results
     assert sum(len(warned) for _, _, warned in results) == garbage
     assert len(set_aside(tmp_path)) == garbage
     with FeatureCache(tmp_path) as cache:

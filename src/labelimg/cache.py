@@ -72,7 +72,7 @@ _LOOKUPS = 100
 _SELECT = f"SELECT * FROM features WHERE address IN ({', '.join('?' * _LOOKUPS)})"
 _ROW_BYTES = 60  # what a row takes besides its feature, about
 _DROPPED_AT_ONCE = 10_000
-_LOCK_SECONDS = 5.0
+_LOCK_SECONDS = 15.0  # a slow disk may keep another process busy for some
 _SMALLEST = 10_000_000
 # A file changed twice within one tick of its file system's clock keeps its modification time. The coarsest tick
 # is FAT's, two seconds.
