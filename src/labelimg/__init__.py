@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from labelimg.errors import UnreadableImageError as UnreadableImageError
     from labelimg.errors import UsageError as UsageError
     from labelimg.images import Unreadable as Unreadable
+    from labelimg.segmentatimg.hierarchy import levels as levels
+    from labelimg.segmentatimg.methods import segment as segment
 
 _HOME = {
     "Clustering": "labelimg.clusterimg.results",
@@ -33,7 +35,9 @@ _HOME = {
     "UnreadableImageError": "labelimg.errors",
     "UsageError": "labelimg.errors",
     "cluster": "labelimg.clusterimg.pipeline",
+    "levels": "labelimg.segmentatimg.hierarchy",
     "merge": "labelimg.clusterimg.merging",
+    "segment": "labelimg.segmentatimg.methods",
     "undo": "labelimg.clusterimg.output",
 }
 __all__ = list(_HOME)

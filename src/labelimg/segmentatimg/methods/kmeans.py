@@ -1,0 +1,58 @@
+"""K-means of OpenCV on the colour and the place of each pixel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from labelimg.segmentatimg.methods.base import Method, min_size, real, seed, whole, work_size
+
+if TYPE_CHECKING:
+    from labelimg.segmentatimg.regions import Pixels
+
+
+@dataclass(frozen=True)
+class Kmeans(Method):
+    """cv2.kmeans on Lab and position."""
+
+    name: ClassVar[str] = "kmeans"
+
+    clusters: int = whole(24, "how many kinds of pixels there are", 1, 256, log=True)
+    color_importance: float = real(
+        0.7, "what colour counts against place: 1 colour alone, 0 place alone", 0, 1, step=0.05
+    )
+    iterations: int = whole(10, "the most rounds", 1, 100)
+    seed: int = seed()
+    min_size: int = min_size(100)
+    work_size: int = work_size(800)
+
+    def raw(self, image_rgb: Pixels) -> Any:
+        """The cluster of each pixel, from 1."""
+        import numpy as np
+
+        from labelimg.segmentatimg.pixels import lab
+
+        height, width = image_rgb.shape[:2]
+        rows = np.empty((height, width, 5), np.float32)
+        rows[..., :3] = lab(image_rgb)
+        rows[..., 3] = np.arange(width)
+        rows[..., 4] = np.arange(height)[:, None]
+        weigh(rows.reshape(-1, 5), self.color_importance, max(height, width))
+        return clusters_of(rows.reshape(-1, 5), self.clusters, self.iterations, self.seed).reshape(height, width) + 1
+
+
+def weigh(rows: Any, color_importance: float, longest: int) -> None:
+    """Scale rows of (L, a, b, x, y), float32, in place: colours to `color_importance`, places to the rest of 1."""
+    rows[:, :3] *= color_importance / 255
+    rows[:, 3:] *= (1 - color_importance) / longest
+
+
+def clusters_of(rows: Any, clusters: int, iterations: int, seed: int) -> Any:
+    """The cluster of each row from 0, int32 (n,); as many clusters as rows at most. K-means++ begins by the seed."""
+    import cv2
+
+    none: Any = None
+    stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, iterations, 1e-4)
+    cv2.setRNGSeed(seed)
+    _, labels, _ = cv2.kmeans(rows, min(clusters, len(rows)), none, stop, 1, cv2.KMEANS_PP_CENTERS)
+    return labels.ravel()

@@ -1,0 +1,111 @@
+"""Segments as regions of pixels: make them 4-connected, draw their boundaries, join those that are too small."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelimg.errors import UsageError
+
+Labels = NDArray[np.int32]
+Pixels = NDArray[np.uint8]
+
+
+def checked_labels(labels: NDArray[Any]) -> Labels:
+    """The label map as int32 (h, w), C-contiguous, itself if it is that.
+
+    Raises UsageError for another shape, for numbers that are not whole, and for those below 0 or above 2**31 - 1.
+    """
+    labels = np.asarray(labels)
+    if labels.ndim != 2 or labels.dtype.kind not in "iub":
+        raise UsageError(f"labels must be whole numbers (h, w), got {labels.dtype} {labels.shape}")
+    if labels.size and not (int(labels.min()) >= 0 and int(labels.max()) < 2**31):
+        raise UsageError(f"labels must be between 0 and {2**31 - 1}, got {labels.min()} to {labels.max()}")
+    return np.ascontiguousarray(labels, np.int32)
+
+
+def connected_regions(labels: NDArray[Any]) -> Labels:
+    """The 4-connected segments of a label map: int32 (h, w), numbered 1.. by their first pixel in raster order.
+
+    Pixels of one label that do not touch side by side are several segments; 0 stays 0. As
+    `skimage.measure.label(labels, connectivity=1)`. An empty map gives an empty map. Raises UsageError for what is no
+    label map.
+
+    >>> connected_regions(np.array([[7, 0, 7], [7, 7, 9]]))
+    array([[1, 0, 2],
+           [1, 1, 3]], dtype=int32)
+    """
+    from labelimg.segmentatimg.kernels.regions import connected
+
+    regions: Labels = connected(checked_labels(labels))[0]
+    return regions
+
+
+def boundaries(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """The pixels to draw so that one sees the segments: bool (h, w).
+
+    A pixel is drawn if it is 0, or if the pixel to its right or below it has another label that is not 0. So a line
+    between two segments is one pixel wide, and lines drawn by a method keep their width.
+
+    >>> boundaries(np.array([[1, 1, 2], [1, 1, 0]])).astype(int)
+    array([[0, 1, 0],
+           [0, 0, 1]])
+    """
+    labels = np.asarray(labels)
+    drawn: NDArray[np.bool_] = labels == 0
+    for here, there, place in (
+        (labels[:, :-1], labels[:, 1:], drawn[:, :-1]),
+        (labels[:-1], labels[1:], drawn[:-1]),
+    ):
+        place |= (here != there) & (there != 0)
+    return drawn
+
+
+def absorb_small(image: Pixels, labels: Labels, least: int) -> Labels:
+    """The segments when those of fewer than `least` pixels have joined a neighbour: int32 (h, w), numbered anew.
+
+    `image` uint8 (h, w, c), in a colour space in which distances mean something; `labels` as `connected_regions` gives
+    them. A segment that is too small joins the one of the nearest mean colour, in rounds until none is too small. What
+    no segment touches, as it lies between pixels of label 0, becomes 0 if it is too small and stays otherwise; the last
+    segment of a map without 0 stays whatever its size.
+    """
+    if least <= 1 or not labels.size:
+        return labels
+    from labelimg.segmentatimg.kernels.regions import absorb, connected, neighbours, renamed, sums
+
+    count = int(labels.max())
+    size, total = sums(labels, image, count)
+    if count < 2 or size[1:].min() >= least:
+        return labels
+    a, b, _, _ = neighbours(labels, image, count)
+    edges = bool(size[0])
+    names = absorb(a, b, size, total, least)
+    if edges:
+        names[size[names] < least] = 0
+    joined: Labels = connected(renamed(labels, names))[0]
+    return joined
+
+
+def refined(image: Pixels, labels: Labels) -> Labels:
+    """A label map of a reduced copy at the size of the whole image, its boundaries moved to where the colours change.
+
+    `image` uint8 (h, w, c) is the whole image, `labels` int32 are segments of the copy. Pixels within one reduced pixel
+    of a boundary go to the segment that reaches them over the smallest differences of colour; what is cut off and
+    smaller than a reduced pixel joins a neighbour. Edges (0) become lines of one pixel between segments. Numbered as
+    `connected_regions` does.
+    """
+    height, width = image.shape[:2]
+    if labels.shape == (height, width):
+        return labels
+    from labelimg.segmentatimg.kernels.growth import enlarged, grow
+    from labelimg.segmentatimg.kernels.regions import connected
+
+    edges = bool((labels == 0).any())
+    large = enlarged(labels, height, width)
+    grow(large, image, np.empty((0, 0), np.int32))
+    if edges:
+        large[boundaries(large)] = 0
+    reduced_pixel = (height * width) // max(1, labels.size)
+    return absorb_small(image, connected(large)[0], reduced_pixel)
