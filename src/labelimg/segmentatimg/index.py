@@ -1,0 +1,149 @@
+"""The pixels of each segment of a label map, kept as runs, and how a cut divides them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelimg.segmentatimg.geometry import Positions, Rect
+
+Labels = NDArray[np.int32]
+Runs = tuple[Positions, Positions]
+
+
+@dataclass(frozen=True)
+class Division:
+    """What a cut did to the segments of one label map, enough to take it back.
+
+    `before`: of each segment that was crossed the runs that it had. `parts`: each new segment, its runs, and the
+    segment that it was part of. `positions` and `numbers`: the pixels of the cut that were in a segment, and in which.
+    """
+
+    before: dict[int, Runs]
+    parts: tuple[tuple[int, Runs, int], ...]
+    positions: Positions
+    numbers: Labels
+
+
+class SegmentIndex:
+    """The 4-connected segments of a label map: number -> runs, each (starts, lengths) int32 in raster order.
+
+    Segments are numbered 1.. in raster order of their first pixels. A cut gives parts the next free numbers; the
+    largest part keeps that of the segment, of equally large ones the first. Arrays are never written again once they
+    are made, so whoever has runs may keep them.
+    """
+
+    def __init__(self, labels: NDArray[Any] | None, height: int, width: int) -> None:
+        from labelimg.segmentatimg.kernels import painting as kernels
+
+        self.height, self.width = height, width
+        if labels is None:
+            labels = np.zeros((0, width), np.int32)
+        starts, lengths, kinds = kernels.runs_of(labels)
+        number, count = kernels.connect(starts, lengths, kinds, width)
+        self._all = starts, lengths, number  # in raster order, by which a pixel's segment is found
+        self._starts, self._lengths, self._first = kernels.group(starts, lengths, number, count)
+        self._changed: dict[int, Runs] = {}
+        self._family: dict[int, list[int]] = {}  # a segment of the map as it was given -> what cuts made of it
+        self._root: dict[int, int] = {}  # the other way round
+        self.count = int(count)
+
+    def runs(self, segment: int) -> Runs:
+        """The runs of the segment; none for a number that no segment has."""
+        changed = self._changed.get(segment)
+        if changed is not None:
+            return changed
+        if not 0 < segment < len(self._first) - 1:
+            return self._starts[:0], self._lengths[:0]
+        part = slice(self._first[segment], self._first[segment + 1])
+        return self._starts[part], self._lengths[part]
+
+    def rect(self, segment: int) -> Rect:
+        """The rectangle around the segment."""
+        return rect_of(self.runs(segment), self.width)
+
+    def draw(self, out: Labels, cut: list[Positions]) -> None:
+        """Write the label map (h, w): each pixel's segment, 0 where there is none; `cut` are the pixels of all cuts."""
+        from labelimg.segmentatimg.kernels import painting as kernels
+
+        flat = out.reshape(-1)
+        flat[:] = 0
+        kernels.put_numbers(flat, self._starts, self._lengths, self._first)
+        for segment, (starts, lengths) in self._changed.items():
+            kernels.put(flat, starts, lengths, np.array([segment], np.int32))
+        for positions in cut:
+            flat[positions] = 0
+
+    def divide(self, positions: Positions, numbers: Labels) -> Division:
+        """Take pixels out of their segments and divide these; `numbers` says which segment each pixel is in, 0 none.
+
+        The positions are sorted, each once.
+        """
+        from labelimg.segmentatimg.kernels import painting as kernels
+
+        inside = numbers > 0
+        positions, numbers = positions[inside], numbers[inside]
+        before: dict[int, Runs] = {}
+        parts: list[tuple[int, Runs, int]] = []
+        for segment in np.unique(numbers).tolist():
+            old = self.runs(segment)
+            before[segment] = old
+            starts, lengths = kernels.without(*old, positions[numbers == segment])
+            number, count = kernels.connect(starts, lengths, np.ones(1, np.int32), self.width)
+            starts, lengths, first = kernels.group(starts, lengths, number, count)
+            slices = [slice(first[part], first[part + 1]) for part in range(1, count + 1)]
+            divided = [(starts[part], lengths[part]) for part in slices]
+            sizes = [int(part[1].sum()) for part in divided]
+            largest = sizes.index(max(sizes)) if sizes else -1
+            self._changed[segment] = divided[largest] if sizes else (starts, lengths)
+            root = self._root.get(segment, segment)
+            family = self._family.setdefault(root, [root])
+            for place, part in enumerate(divided):
+                if place != largest:
+                    self.count += 1
+                    self._changed[self.count] = part
+                    self._root[self.count] = root
+                    family.append(self.count)
+                    parts.append((self.count, part, segment))
+        return Division(before, tuple(parts), positions, numbers)
+
+    def rejoin(self, division: Division) -> None:
+        """Take the last division back."""
+        for number, _, _ in division.parts:
+            del self._changed[number]
+            self._family[self._root.pop(number)].remove(number)
+        self.count -= len(division.parts)
+        self._changed.update(division.before)
+
+    def numbers_at(self, positions: Positions) -> Labels:
+        """The segment of each of the pixels, 0 for none: what `draw` would write there."""
+        starts, lengths, number = self._all
+        numbers = np.zeros(len(positions), np.int32)
+        if not len(starts):
+            return numbers
+        run = np.searchsorted(starts, positions, side="right") - 1
+        inside = (run >= 0) & (positions < starts[run] + lengths[run])
+        numbers[inside] = number[run[inside]]
+        for root in np.unique(numbers[inside]).tolist():
+            if root in self._family:
+                its = np.flatnonzero(numbers == root)
+                numbers[its] = 0
+                for part in self._family[root]:
+                    starts, lengths = self._changed[part]
+                    if len(starts):
+                        run = np.searchsorted(starts, positions[its], side="right") - 1
+                        numbers[its[(run >= 0) & (positions[its] < starts[run] + lengths[run])]] = part
+        return numbers
+
+
+def rect_of(runs: Runs, width: int) -> Rect:
+    """The rectangle around runs in raster order."""
+    from labelimg.segmentatimg.kernels import painting as kernels
+
+    starts, lengths = runs
+    if not len(starts):
+        return Rect()
+    return Rect(*(int(each) for each in kernels.bounds(starts, lengths, width)))

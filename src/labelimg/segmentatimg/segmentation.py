@@ -1,0 +1,213 @@
+"""The segments of an image at all levels, the edges between them, and the cuts through them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelimg.segmentatimg.geometry import Point, Positions, Rect
+from labelimg.segmentatimg.history import Entry, Patch, Values
+from labelimg.segmentatimg.index import Division, Labels, Runs, SegmentIndex
+
+METHOD_EDGE = 1
+"""In the map of edges: the method drew the pixel."""
+OWN = 2
+"""In the map of edges: what the pixel is painted does not follow from its surroundings. A cut, or painted by hand."""
+
+
+@dataclass
+class Cut:
+    """A line that became edge: its ends, its pixels in the image, and what it divided at each level that is built."""
+
+    p: Point
+    q: Point
+    positions: Positions
+    divisions: dict[int, Division] = field(default_factory=dict)
+
+
+class Segmentation:
+    """Label maps from fine to coarse, of which one is drawn: the current level's.
+
+    A level is indexed when it is first gone to; cuts that were made by then are made in it, too. The edges are those of
+    the finest level, so that the paint does not depend on the level: a map uint8 (h, w) of METHOD_EDGE and OWN. An
+    edge pixel that is METHOD_EDGE alone *follows*: it has the colour of what it lies between, or none; see
+    `kernels.painting.follow`.
+    """
+
+    def __init__(self, maps: Sequence[NDArray[Any] | None], paint: Values, serial: int, level: int = 0) -> None:
+        self.serial = serial
+        self._height, self._width = paint.shape
+        self._maps: list[NDArray[Any] | None] = list(maps)
+        self._built: dict[int, SegmentIndex] = {}
+        self._cuts: list[Cut] = []
+        self._labels = np.empty(paint.shape, np.int32)
+        self._shown = self._labels.view()
+        self._shown.flags.writeable = False
+        finest = self._maps[0]
+        self._edges: Any = None
+        if finest is not None and not finest.all():
+            self._edges = (finest == 0).view(np.uint8)
+        self._follow = self._edges is not None
+        self.level = -1
+        self.go_to(min(level, self.level_count - 1))
+        self.own(Rect(0, 0, self._width, self._height), paint)
+
+    @property
+    def level_count(self) -> int:
+        """How many levels there are."""
+        return len(self._maps)
+
+    @property
+    def labels(self) -> Labels:
+        """The drawn map of the current level, read-only."""
+        return self._shown
+
+    @property
+    def index(self) -> SegmentIndex:
+        """The segments of the current level."""
+        return self._built[self.level]
+
+    def go_to(self, level: int) -> bool:
+        """Make a level the current one; whether it was another."""
+        if level == self.level:
+            return False
+        if level not in self._built:
+            given = self._maps[level]
+            if given is not None:
+                given = np.ascontiguousarray(given, np.int32)
+                given = given if given.flags.writeable else given.copy()  # compiled kernels would be others
+            index = SegmentIndex(given, self._height, self._width)
+            self._maps[level] = None  # from here on the index has it all
+            for cut in self._cuts:
+                _divide(cut, level, index)
+            self._built[level] = index
+        self.level = level
+        self.index.draw(self._labels, [cut.positions for cut in self._cuts])
+        return True
+
+    def cut(self, p: Point, q: Point, positions: Positions) -> tuple[Cut, Patch] | None:
+        """Divide the segments of all levels: the cut, and what it changed in the map of edges; None if nothing."""
+        if self._cuts and np.isin(positions, np.concatenate([cut.positions for cut in self._cuts])).all():
+            return None
+        if self._edges is None:
+            self._edges = np.zeros((self._height, self._width), np.uint8)
+        cut = Cut(p, q, positions)
+        self._make(cut)
+        flat = self._edges.reshape(-1)
+        new = positions[flat[positions] < OWN]
+        patch = _at(new, flat[new], flat[new] | OWN)
+        patch.write(flat, patch.after)
+        return cut, patch
+
+    def replace(self, entry: Entry, back: bool) -> None:
+        """Undo (`back`), or do again, what an entry did to the edges and the segments."""
+        if entry.edges:
+            flat = self._edges.reshape(-1)
+            for patch in entry.edges[::-1] if back else entry.edges:
+                patch.write(flat, patch.before if back else patch.after)
+        if back:
+            for cut in entry.cuts[::-1]:
+                self._unmake(cut)
+            for cut in entry.removed:
+                self._make(cut)
+        else:
+            for cut in entry.removed[::-1]:
+                self._unmake(cut)
+            for cut in entry.cuts:
+                self._make(cut)
+
+    def reset(self) -> tuple[list[Cut], Patch]:
+        """Take all cuts away, and let all edge pixels follow again: the cuts, oldest first, and the edges' change."""
+        removed = self._cuts[:]
+        for cut in removed[::-1]:
+            self._unmake(cut)
+        flat = np.empty(0, np.uint8) if self._edges is None else self._edges.reshape(-1)
+        owned = np.flatnonzero(flat >= OWN).astype(np.int32)
+        patch = _at(owned, flat[owned], flat[owned] & METHOD_EDGE)
+        if len(owned):
+            patch.write(flat, patch.after)
+        return removed, patch
+
+    def settle(self, rect: Rect, written: Runs | None, paint: Values) -> tuple[list[Patch], list[Patch]]:
+        """What has to change after the paint did in `rect`: in the map of edges, done already; in the paint, not yet.
+
+        Edge pixels in the runs `written` were painted: if that is not what follows, it becomes their own. All others
+        around follow.
+        """
+        if not self._follow or not rect:
+            return [], []
+        edges: list[Patch] = []
+        while True:
+            positions, colours = self._not_following(rect, paint)
+            if written is None or not len(positions):
+                break
+            run = np.searchsorted(written[0], positions, side="right") - 1
+            inside = (run >= 0) & (positions < written[0][run] + written[1][run])
+            if not inside.any():
+                break
+            edges.append(self._make_own(positions[inside]))
+        flat = paint.reshape(-1)
+        return edges, [_at(positions, flat[positions], colours)] if len(positions) else []
+
+    def own(self, rect: Rect, paint: Values) -> None:
+        """Let edge pixels in and around the rectangle whose paint does not follow have it of their own."""
+        while self._follow and rect:
+            positions, _ = self._not_following(rect, paint)
+            if not len(positions):
+                return
+            self._make_own(positions)
+
+    def _not_following(self, rect: Rect, paint: Values) -> tuple[Positions, Values]:
+        from labelimg.segmentatimg.kernels import painting as kernels
+
+        around = rect.grown(kernels.THICKEST_EDGE, self._width, self._height)
+        positions, colours = kernels.follow(paint, self._edges, around.left, around.top, around.right, around.bottom)
+        return positions, colours
+
+    def _make_own(self, positions: Positions) -> Patch:
+        patch = _at(positions, np.array([METHOD_EDGE], np.uint8), np.array([METHOD_EDGE | OWN], np.uint8))
+        patch.write(self._edges.reshape(-1), patch.after)
+        return patch
+
+    def _make(self, cut: Cut) -> None:
+        from labelimg.segmentatimg.kernels import painting as kernels
+
+        cut.divisions.clear()
+        self._cuts.append(cut)
+        for level, index in self._built.items():
+            _divide(cut, level, index)
+        division = cut.divisions.get(self.level)
+        if division is not None:
+            flat = self._labels.reshape(-1)
+            for number, runs, _ in division.parts:
+                kernels.put(flat, *runs, np.array([number], np.int32))
+            flat[cut.positions] = 0
+
+    def _unmake(self, cut: Cut) -> None:
+        from labelimg.segmentatimg.kernels import painting as kernels
+
+        last = self._cuts.pop()
+        assert last is cut, "cuts are taken back in order"
+        for level, made in cut.divisions.items():
+            self._built[level].rejoin(made)
+        division = cut.divisions.get(self.level)
+        if division is not None:
+            flat = self._labels.reshape(-1)
+            for _, runs, segment in division.parts:
+                kernels.put(flat, *runs, np.array([segment], np.int32))
+            flat[division.positions] = division.numbers
+
+
+def _divide(cut: Cut, level: int, index: SegmentIndex) -> None:
+    division = index.divide(cut.positions, index.numbers_at(cut.positions))
+    if len(division.positions):
+        cut.divisions[level] = division
+
+
+def _at(positions: Positions, before: NDArray[Any], after: NDArray[Any]) -> Patch:
+    """A patch of single pixels."""
+    return Patch(positions, np.ones(len(positions), np.int32), before, after)
