@@ -57,6 +57,7 @@ class _Worker:
         self.stale = False
 
     def _run(self) -> None:
+        self._start()  # before there is a job: it takes a moment
         while (given := self._crew.next_job(self, self._ahead)) is not None:
             job, arrays = given
             if self.stale:
