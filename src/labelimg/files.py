@@ -1,7 +1,7 @@
 """Every change that the package makes to a disk: write then rename, transfer, remove.
 
 A file that others may look at is never half written: its bytes go to a temporary name in the folder it is meant for,
-and a rename puts it in place. Nothing here replaces a file except `write_atomic`.
+and a rename puts it in place. Nothing here replaces a file except `write_atomic` and `write_together`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -105,6 +105,61 @@ def write_atomic(path: StrPath, write: Content, *, binary: bool = False) -> None
             raise
     except OSError as error:
         raise OutputError(f"cannot write {printable(final)}: {reason(error)}") from error
+
+
+def write_together(contents: Mapping[StrPath, bytes]) -> None:
+    """Write several whole files: the bytes of all are on the disk before the first name is put in place.
+
+    So a full disk changes nothing. Raises OutputError naming the file and the cause.
+    """
+    temporaries: dict[Path, Path] = {}
+    final = Path()
+    try:
+        try:
+            for name, content in contents.items():
+                final = Path(name)
+                temporary = Path(_temporary_name(final))
+                _operation("create", temporary)
+                with temporary.open("xb") as file:
+                    temporaries[final] = temporary
+                    _operation("write", temporary)
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+            for final in list(temporaries):
+                _operation("replace", final)
+                temporaries[final].replace(final)
+                del temporaries[final]
+            for folder in {Path(name).parent for name in contents}:
+                sync_folder(folder)
+        except BaseException:
+            for temporary in temporaries.values():
+                _discard(temporary)
+            raise
+    except OSError as error:
+        raise OutputError(f"cannot write {printable(final)}: {reason(error)}") from error
+
+
+def open_to_append(path: StrPath) -> int:
+    """An open descriptor to `append` to, of a file that is made if it was not there. Raises OutputError."""
+    try:
+        _operation("create", path)
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    except OSError as error:
+        raise OutputError(f"cannot write {printable(path)}: {reason(error)}") from error
+
+
+def append(descriptor: int, path: StrPath, content: bytes) -> None:
+    """Write at the end of the file; it survives the end of the process at once, a power cut only later.
+
+    Raises OutputError naming the file; then a part of it may have been written.
+    """
+    try:
+        _operation("append", path)
+        while content:
+            content = content[os.write(descriptor, content) :]
+    except OSError as error:
+        raise OutputError(f"cannot write {printable(path)}: {reason(error)}") from error
 
 
 def make_folder(path: StrPath) -> None:

@@ -67,6 +67,24 @@ class Rect:
         )
 
 
+def distinct(values: NDArray[Any]) -> NDArray[Any]:
+    """The values, sorted, each once; for a few thousand of them many times faster than np.unique, which hashes."""
+    values = np.sort(values)
+    new = np.ones(len(values), np.bool_)
+    np.not_equal(values[1:], values[:-1], out=new[1:])
+    return values[new]
+
+
+def pixels_of(starts: Positions, lengths: Positions) -> NDArray[np.intp]:
+    """The flat positions of all pixels of some runs, in their order."""
+    if not len(starts):
+        return np.empty(0, np.intp)
+    steps = np.ones(int(lengths.sum()), np.intp)
+    steps[0] = starts[0]
+    steps[np.cumsum(lengths[:-1])] = starts[1:] - (starts[:-1] + lengths[:-1] - 1)
+    return np.cumsum(steps)
+
+
 def line_pixels(p: Point, q: Point, width: int, height: int) -> Positions:
     """The flat positions of the one-pixel line from p to q that lie in the image, sorted: int32 (n,).
 
@@ -98,7 +116,7 @@ def path_pixels(points: Sequence[Point], width: int, height: int) -> Positions:
     if not points:
         return np.empty(0, np.int32)
     pairs = list(itertools.pairwise(points)) or [(points[0], points[0])]
-    return np.unique(np.concatenate([line_pixels(p, q, width, height) for p, q in pairs]))
+    return distinct(np.concatenate([line_pixels(p, q, width, height) for p, q in pairs]))
 
 
 def brush_runs(points: Sequence[Point], radius: int, width: int, height: int) -> tuple[Positions, Positions]:

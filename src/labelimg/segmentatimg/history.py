@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +11,8 @@ from numpy.typing import NDArray
 from labelimg.segmentatimg.geometry import Point, Positions, Rect
 
 Values = NDArray[np.uint8]
+Painted = tuple[Positions, Positions, Values]
+"""Runs, starts and lengths, and the number of the colour of each, or one number for all."""
 
 
 @dataclass(frozen=True)
@@ -71,22 +72,46 @@ class Change:
 
     kind: str
     serial: int
-    paint: tuple[tuple[Positions, Positions, Values], ...]
+    paint: tuple[Painted, ...]
     cuts: tuple[tuple[Point, Point], ...] = ()
     reset: bool = False
 
 
 class History:
-    """Entries that can be undone and entries that can be done again."""
+    """Entries that can be undone and entries that can be done again, and the action that is open, if one is."""
 
     def __init__(self) -> None:
-        self.done: deque[Entry] = deque()
+        self.done: list[Entry] = []
         self.undone: list[Entry] = []
+        self.open: Entry | None = None
+        self._depth = 0
+        self._serial = 0
 
-    def push(self, entry: Entry) -> None:
-        """Add an entry; what was undone before cannot be done again."""
-        self.done.append(entry)
-        self.undone.clear()
+    def begin(self, segmentation: int, serial: int | None = None) -> Entry:
+        """Begin an action, or one within the open action, which it then belongs to."""
+        if self.open is None:
+            serial = self._serial + 1 if serial is None else serial
+            self._serial = max(self._serial, serial)
+            self.open = Entry(serial, segmentation)
+        self._depth += 1
+        return self.open
+
+    def end(self) -> None:
+        """End the action that was begun last; once all are ended the entry is kept, if it changed something."""
+        self._depth = max(0, self._depth - 1)
+        if self._depth == 0:
+            entry, self.open = self.open, None
+            if entry:
+                self.done.append(entry)
+
+    def end_all(self) -> None:
+        """End all that was begun."""
+        self._depth = 0
+        self.end()
+
+    def drop_open(self) -> None:
+        """End the open action and forget it."""
+        self.open, self._depth = None, 0
 
     @property
     def nbytes(self) -> int:

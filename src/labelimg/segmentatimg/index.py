@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labelimg.segmentatimg.geometry import Positions, Rect
+from labelimg.segmentatimg.geometry import Positions, Rect, distinct
 
 Labels = NDArray[np.int32]
 Runs = tuple[Positions, Positions]
@@ -86,28 +86,39 @@ class SegmentIndex:
 
         inside = numbers > 0
         positions, numbers = positions[inside], numbers[inside]
-        before: dict[int, Runs] = {}
+        crossed = distinct(numbers).tolist()
+        before = {segment: self.runs(segment) for segment in crossed}
+        if not crossed:
+            return Division({}, (), positions, numbers)
+        # All crossed segments at once, for a line across the image crosses hundreds.
+        starts = np.concatenate([runs[0] for runs in before.values()])
+        lengths = np.concatenate([runs[1] for runs in before.values()])
+        owner = np.repeat(np.array(crossed, np.int32), [len(runs[0]) for runs in before.values()])
+        order = np.argsort(starts, kind="stable")
+        starts, lengths, source = kernels.without(starts[order], lengths[order], positions)
+        owner = owner[order][source]
+        number, count = kernels.connect(starts, lengths, owner, self.width)
+        whose = np.empty(count, np.int32)
+        whose[number - 1] = owner
+        starts, lengths, first = kernels.group(starts, lengths, number, count)
+        sizes = np.add.reduceat(lengths, first[1:-1], dtype=np.int64) if count else np.empty(0, np.int64)
+        self._changed.update(dict.fromkeys(crossed, (starts[:0], lengths[:0])))
+        largest = np.lexsort((-sizes, whose))
+        largest = largest[np.concatenate([[True], whose[largest][1:] != whose[largest][:-1]])[: len(largest)]]
+        keeps = np.zeros(count, np.bool_)
+        keeps[largest] = True
         parts: list[tuple[int, Runs, int]] = []
-        for segment in np.unique(numbers).tolist():
-            old = self.runs(segment)
-            before[segment] = old
-            starts, lengths = kernels.without(*old, positions[numbers == segment])
-            number, count = kernels.connect(starts, lengths, np.ones(1, np.int32), self.width)
-            starts, lengths, first = kernels.group(starts, lengths, number, count)
-            slices = [slice(first[part], first[part + 1]) for part in range(1, count + 1)]
-            divided = [(starts[part], lengths[part]) for part in slices]
-            sizes = [int(part[1].sum()) for part in divided]
-            largest = sizes.index(max(sizes)) if sizes else -1
-            self._changed[segment] = divided[largest] if sizes else (starts, lengths)
+        for part, (segment, keep) in enumerate(zip(whose.tolist(), keeps.tolist(), strict=True), 1):
+            runs = starts[first[part] : first[part + 1]], lengths[first[part] : first[part + 1]]
+            if keep:
+                self._changed[segment] = runs
+                continue
+            self.count += 1
             root = self._root.get(segment, segment)
-            family = self._family.setdefault(root, [root])
-            for place, part in enumerate(divided):
-                if place != largest:
-                    self.count += 1
-                    self._changed[self.count] = part
-                    self._root[self.count] = root
-                    family.append(self.count)
-                    parts.append((self.count, part, segment))
+            self._root[self.count] = root
+            self._family.setdefault(root, [root]).append(self.count)
+            self._changed[self.count] = runs
+            parts.append((self.count, runs, segment))
         return Division(before, tuple(parts), positions, numbers)
 
     def rejoin(self, division: Division) -> None:
@@ -127,11 +138,11 @@ class SegmentIndex:
         run = np.searchsorted(starts, positions, side="right") - 1
         inside = (run >= 0) & (positions < starts[run] + lengths[run])
         numbers[inside] = number[run[inside]]
-        for root in np.unique(numbers[inside]).tolist():
-            if root in self._family:
+        for root in distinct(numbers[inside]).tolist():
+            if root in self._changed:
                 its = np.flatnonzero(numbers == root)
                 numbers[its] = 0
-                for part in self._family[root]:
+                for part in self._family.get(root, (root,)):
                     starts, lengths = self._changed[part]
                     if len(starts):
                         run = np.searchsorted(starts, positions[its], side="right") - 1

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labelimg.errors import UsageError
-from labelimg.segmentatimg.geometry import Point, brush_runs, line_pixels, path_pixels
+from labelimg.segmentatimg.geometry import Point, brush_runs, distinct, line_pixels, path_pixels, pixels_of
 from labelimg.segmentatimg.geometry import Rect as Rect
 from labelimg.segmentatimg.history import Change as Change
-from labelimg.segmentatimg.history import Entry, History, Patch, Values
+from labelimg.segmentatimg.history import Entry, History, Painted, Patch, Values
 from labelimg.segmentatimg.index import Labels, Runs, rect_of
-from labelimg.segmentatimg.segmentation import Segmentation
+from labelimg.segmentatimg.paint import Colour as Colour
+from labelimg.segmentatimg.paint import Mask, Paint
+from labelimg.segmentatimg.segmentation import LabelMaps, Segmentation
 
 if TYPE_CHECKING:
     from labelimg.segmentatimg.templates import Match, Template
-
-Colour = tuple[int, int, int]
-Mask = NDArray[np.uint8]
-LabelMaps = NDArray[Any] | Sequence[NDArray[Any]] | None
-
-MAX_COLOURS = 255
-NEAR = 3
-"""A click on an edge pixel means the nearest segment at most so many pixels away."""
-
-_AROUND = sorted(
-    (dy * dy + dx * dx, dy, dx)
-    for dy in range(-NEAR, NEAR + 1)
-    for dx in range(-NEAR, NEAR + 1)
-    if 0 < dy * dy + dx * dx <= NEAR * NEAR
-)
 
 
 class Painting:
@@ -59,24 +46,15 @@ class Painting:
         self.image = image
         self.on_change: Callable[[Change], None] | None = None
         self.revision = 0
-        self._height, self._width = int(image.shape[0]), int(image.shape[1])
-        self._paint = np.zeros(image.shape[:2], np.uint8)
-        self._flat = self._paint.reshape(-1)
-        self._colours: list[Colour] = []
+        height, width = int(image.shape[0]), int(image.shape[1])
+        self.size = width, height
+        self._paint = Paint(height, width)
         self._history = History()
-        self._open: Entry | None = None
-        self._depth = 0
-        self._serial = 0
         for colour, mask in (masks or {}).items():
-            self._lay(colour, mask)
-        self._segments = Segmentation(self._maps(labels), self._paint, 0)
+            self._paint.lay(colour, mask)
+        self._segments = Segmentation(labels, self._paint.map, 0)
 
     # ------------------------------------------------------------------------------------------------ what is there
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height in pixels."""
-        return self._width, self._height
 
     @property
     def labels(self) -> Labels:
@@ -86,14 +64,12 @@ class Painting:
     @property
     def paint(self) -> Values:
         """What is painted, uint8 (h, w), read-only: 0 none, k the colour colours[k - 1]. It follows later changes."""
-        view = self._paint.view()
-        view.flags.writeable = False
-        return view
+        return self._paint.shown
 
     @property
     def colours(self) -> tuple[Colour, ...]:
         """The colours (R, G, B) in the order in which they were first used, with those that nothing has any more."""
-        return tuple(self._colours)
+        return tuple(self._paint.colours)
 
     @property
     def level_count(self) -> int:
@@ -115,16 +91,7 @@ class Painting:
 
         0 where there is none.
         """
-        if not self._inside(x, y):
-            return 0
-        labels = self._segments.labels
-        found = int(labels[y, x])
-        if found:
-            return found
-        for _, dy, dx in _AROUND:
-            if self._inside(x + dx, y + dy) and labels[y + dy, x + dx]:
-                return int(labels[y + dy, x + dx])
-        return 0
+        return self._segments.at(x, y)
 
     def segment_runs(self, segment: int) -> Runs:
         """The segment's pixels as runs within rows: flat positions y * width + x of the first, and lengths."""
@@ -136,34 +103,20 @@ class Painting:
 
     def segment_rect(self, segment: int) -> Rect:
         """The rectangle around the segment."""
-        return rect_of(self.segment_runs(segment), self._width)
+        return rect_of(self.segment_runs(segment), self.size[0])
 
     def segment_pixels(self, segment: int) -> NDArray[np.intp]:
         """The flat positions y * width + x of the segment's pixels, sorted; `segment_runs` is quicker for many."""
-        starts, lengths = self.segment_runs(segment)
-        if not len(starts):
-            return np.empty(0, np.intp)
-        steps = np.ones(int(lengths.sum()), np.intp)
-        steps[0] = starts[0]
-        steps[np.cumsum(lengths[:-1])] = starts[1:] - (starts[:-1] + lengths[:-1] - 1)
-        return np.cumsum(steps)
+        return pixels_of(*self.segment_runs(segment))
 
     def masks(self) -> dict[Colour, Mask]:
         """Of each colour that something has, a map uint8 (h, w): 255 where it is, else 0."""
-        import cv2
-
-        compare: Any = cv2.compare  # its types leave numbers out
-        there = cv2.calcHist([self._paint], [0], None, [256], [0, 256]).ravel()
-        return {
-            colour: np.asarray(compare(self._paint, number, cv2.CMP_EQ))
-            for number, colour in enumerate(self._colours, 1)
-            if there[number]
-        }
+        return self._paint.masks()
 
     @property
     def can_undo(self) -> bool:
         """Whether there is an action to undo."""
-        return bool(self._history.done) or bool(self._open)
+        return bool(self._history.done) or bool(self._history.open)
 
     @property
     def can_redo(self) -> bool:
@@ -175,11 +128,15 @@ class Painting:
         """About how many bytes the history takes."""
         return self._history.nbytes
 
+    def number_of(self, colour: Colour) -> int:
+        """The colour's number in `paint`; a new colour gets the next one. Raises UsageError for more than 255."""
+        return self._paint.number_of(colour)
+
     # ------------------------------------------------------------------------------------------------------ painting
 
     def fill(self, x: int, y: int, colour: Colour) -> Rect:
         """Give the segment there the colour."""
-        return self._paint_segments([self.segment_at(x, y)], self._number(colour))
+        return self._paint_segments([self.segment_at(x, y)], self._paint.number_of(colour))
 
     def unfill(self, x: int, y: int) -> Rect:
         """Take the paint off the segment there."""
@@ -190,8 +147,8 @@ class Painting:
 
         Edge pixels on the way mean no segment, for the pointer goes over them all the time.
         """
-        on_the_way = np.unique(self.labels.reshape(-1)[path_pixels(_points(points), *self.size)])
-        return self._paint_segments(on_the_way[on_the_way > 0].tolist(), self._number(colour))
+        on_the_way = distinct(self.labels.reshape(-1)[path_pixels(_points(points), *self.size)])
+        return self._paint_segments(on_the_way[on_the_way > 0].tolist(), self._paint.number_of(colour))
 
     def brush(self, points: Sequence[Point], radius: int, colour: Colour | None) -> Rect:
         """Paint, or with None erase, all pixels at most `radius` from the lines between consecutive points.
@@ -201,7 +158,7 @@ class Painting:
         if radius < 0:
             raise UsageError(f"radius must be at least 0, got {radius}")
         runs = brush_runs(_points(points), int(radius), *self.size)
-        number = self._number(colour)
+        number = self._paint.number_of(colour)
         with self.action():
             return self._told(*self._write(runs, number))
 
@@ -217,7 +174,7 @@ class Painting:
         with self.action() as entry:
             made = self._segments.cut(p, q, positions)
             line = positions, np.ones(len(positions), np.int32)
-            paint = self._patch(line, 0)
+            paint = self._paint.patch(line, 0)
             if made is None and paint is None:
                 return Rect()
             if made is not None:
@@ -225,9 +182,9 @@ class Painting:
                 entry.edges.append(made[1])
             patches = [] if paint is None else [paint]
             for patch in patches:
-                patch.write(self._flat, patch.after)
+                patch.write(self._paint.flat, patch.after)
                 entry.paint.append(patch)
-            rect, more = self._settle(rect_of(line, self._width), None, entry)
+            rect, more = self._settle(rect_of(line, self.size[0]), None, entry)
             entry.rect |= rect
             return self._told(rect, patches + more, cuts=((p, q),))
 
@@ -241,31 +198,28 @@ class Painting:
         """Paint the segment of each match's template where the match is, as one action, later ones over earlier."""
         from labelimg.segmentatimg.templates import paint_runs
 
-        rect = Rect()
+        painted = [
+            (runs, self._paint.number_of(colour)) for match in matches for colour, runs in paint_runs(match, *self.size)
+        ]
         with self.action():
-            for match in matches:
-                for colour, runs in paint_runs(match, *self.size):
-                    rect |= self._told(*self._write(runs, self._number(colour)))
-        return rect
+            return self._told(*self._write_all(painted))
 
     def reset(self) -> Rect:
         """Take all paint and all cuts away."""
-        from labelimg.segmentatimg.kernels import painting as kernels
-
         with self.action() as entry:
-            starts, lengths, numbers = kernels.runs_of(self._paint)
+            starts, lengths, numbers = self._paint.all_runs()
             removed, edges = self._segments.reset()
             if not len(starts) and not removed and not len(edges.starts):
                 return Rect()
-            rect = rect_of((starts, lengths), self._width)
+            rect = rect_of((starts, lengths), self.size[0])
             for cut in removed:
-                rect |= rect_of((cut.positions, np.ones(len(cut.positions), np.int32)), self._width)
+                rect |= rect_of((cut.positions, np.ones(len(cut.positions), np.int32)), self.size[0])
             entry.edges.append(edges)
             entry.removed.extend(removed)
             patches = []
             if len(starts):
                 patches = [Patch(starts, lengths, numbers, np.zeros(1, np.uint8))]
-                patches[0].write(self._flat, patches[0].after)
+                patches[0].write(self._paint.flat, patches[0].after)
                 entry.paint.extend(patches)
             entry.rect |= rect
             return self._told(rect, patches, reset=True)
@@ -283,23 +237,15 @@ class Painting:
 
     def begin_action(self) -> Entry:
         """Begin an action that `end_action` ends, for a stroke that is seen while it is made."""
-        if self._open is None:
-            self._serial += 1
-            self._open = Entry(self._serial, self._segments.serial)
-        self._depth += 1
-        return self._open
+        return self._history.begin(self._segments.serial)
 
     def end_action(self) -> None:
         """End the action; one that changed nothing leaves no trace. Without an open action nothing happens."""
-        self._depth = max(0, self._depth - 1)
-        if self._depth == 0 and self._open is not None:
-            entry, self._open = self._open, None
-            if entry:
-                self._history.push(entry)
+        self._history.end()
 
     def undo(self) -> Rect:
         """Take the last action back; one that is still open ends first."""
-        self._end_all()
+        self._history.end_all()
         if not self._history.done:
             return Rect()
         entry = self._history.done.pop()
@@ -308,33 +254,64 @@ class Painting:
 
     def redo(self) -> Rect:
         """Do again what was undone last; nothing once something else was done."""
-        self._end_all()
+        self._history.end_all()
         if not self._history.undone:
             return Rect()
         entry = self._history.undone.pop()
         self._history.done.append(entry)
         return self._replace(entry, "redo")
 
-    def _end_all(self) -> None:
-        self._depth = min(self._depth, 1)
-        self.end_action()
-
     def _replace(self, entry: Entry, kind: str) -> Rect:
         """Write what was before or after the entry."""
         back = kind == "undo"
         paint = entry.paint[::-1] if back else entry.paint
         for patch in paint:
-            patch.write(self._flat, patch.before if back else patch.after)
+            patch.write(self._paint.flat, patch.before if back else patch.after)
         if entry.segmentation == self._segments.serial:
             self._segments.replace(entry, back)
         # In another segmentation the paint may not be what follows from its edges; then it is these pixels' own.
-        self._segments.own(entry.rect, self._paint)
+        self._segments.own(entry.rect, self._paint.map)
         self.revision += 1
         if self.on_change is not None:
             runs = tuple((each.starts, each.lengths, each.before if back else each.after) for each in paint)
             lines = () if back else tuple((cut.p, cut.q) for cut in entry.cuts)
             self.on_change(Change(kind, entry.serial, runs, lines, reset=bool(entry.removed)))
         return entry.rect
+
+    def replay(self, changes: Sequence[Change]) -> None:
+        """Let changes happen that `on_change` was told of, on the painting as it was then; its segments may be others.
+
+        The colours are numbers into this painting's. What was undone or done again before any of the changes was done
+        cannot be in the history; its paint is changed all the same.
+        """
+        follower, self.on_change = self.on_change, None
+        for change in changes:
+            entry = self._history.open
+            if entry is not None and (change.kind != "do" or change.serial != entry.serial):
+                self._history.end_all()
+            if change.kind == "do":
+                self._again(change)
+                continue
+            top = self._history.done if change.kind == "undo" else self._history.undone
+            if top and top[-1].serial == change.serial:
+                self.undo() if change.kind == "undo" else self.redo()
+            self._history.begin(self._segments.serial, serial=0)
+            state = change.kind == "state"
+            self._write_all(_by_number([self._paint.differences(change.paint)] if state else change.paint))
+            self._history.drop_open()
+            self.revision += 1
+        self._history.end_all()
+        self.on_change = follower
+
+    def _again(self, change: Change) -> None:
+        """Do a change once more; the action stays open, for more of it may come."""
+        if self._history.open is None:
+            self._history.begin(self._segments.serial, change.serial)
+        for p, q in change.cuts:
+            self.cut(p, q)
+        if change.reset:
+            self.reset()
+        self._told(*self._write_all(_by_number(change.paint)))
 
     # ---------------------------------------------------------------------------------------------- other segments
 
@@ -350,98 +327,50 @@ class Painting:
         The level stays where it is if there are as many. Pixels that are painted and become edges go with what is
         around them from now on, if it has the same colour.
         """
-        maps = self._maps(labels)
-        self._end_all()
-        self._segments = Segmentation(maps, self._paint, self._segments.serial + 1, self.current_level)
+        self._history.end_all()
+        self._segments = Segmentation(labels, self._paint.map, self._segments.serial + 1, self.current_level)
         return self._whole
 
     @property
     def _whole(self) -> Rect:
-        return Rect(0, 0, self._width, self._height)
-
-    def _maps(self, labels: LabelMaps) -> list[NDArray[Any] | None]:
-        given: list[NDArray[Any] | None]
-        given = [labels] if labels is None or isinstance(labels, np.ndarray) else [*labels]
-        if not given:
-            raise UsageError("labels must hold at least one map, got none")
-        for each in given:
-            if each is None:
-                continue
-            if each.shape != self._paint.shape or each.dtype.kind not in "iu":
-                size = f"{self._height}, {self._width}"
-                raise UsageError(f"labels must be integers of shape ({size}), got {each.dtype} {each.shape}")
-            if each.dtype.kind == "i" and each.min() < 0:
-                raise UsageError(f"labels must be at least 0, got {each.min()}")
-        return given
+        return Rect(0, 0, *self.size)
 
     # ---------------------------------------------------------------------------------------------------- the paint
 
-    def _inside(self, x: int, y: int) -> bool:
-        return 0 <= x < self._width and 0 <= y < self._height
-
-    def _number(self, colour: Colour | None) -> int:
-        """The colour's number in the paint; a new colour gets the next one."""
-        if colour is None:
-            return 0
-        r, g, b = (int(each) for each in colour)
-        if not all(0 <= each <= 255 for each in (r, g, b)):
-            raise UsageError(f"a colour must be three numbers from 0 to 255, got {colour}")
-        if (r, g, b) not in self._colours:
-            if len(self._colours) == MAX_COLOURS:
-                raise UsageError(f"a painting can have at most {MAX_COLOURS} colours")
-            self._colours.append((r, g, b))
-        return self._colours.index((r, g, b)) + 1
-
-    def _lay(self, colour: Colour, mask: Mask) -> None:
-        """Put paint there where is none yet, from the start."""
-        if mask.shape != self._paint.shape:
-            raise UsageError(f"masks must be of shape {self._paint.shape}, got {mask.shape}")
-        self._paint[(mask != 0) & (self._paint == 0)] = self._number(colour)
-
     def _paint_segments(self, segments: Sequence[int], number: int) -> Rect:
-        rect = Rect()
         with self.action():
-            for segment in segments:
-                if segment:
-                    rect |= self._told(*self._write(self.segment_runs(segment), number))
-        return rect
+            return self._told(*self._write_all([(self.segment_runs(segment), number) for segment in segments]))
 
-    def _patch(self, runs: Runs, number: int) -> Patch | None:
-        """What gives the runs the number; None if they have it."""
-        from labelimg.segmentatimg.kernels import painting as kernels
-
-        if not len(runs[0]):
-            return None
-        only = kernels.only_value(self._flat, *runs)
-        if only == number:
-            return None
-        after = np.array([number], np.uint8)
-        if only >= 0:
-            return Patch(*runs, np.array([only], np.uint8), after)
-        starts, lengths, before = kernels.changes(self._flat, *runs, number)
-        return Patch(starts, lengths, before, after)
+    def _write_all(self, painted: Iterable[tuple[Runs, int]]) -> tuple[Rect, list[Patch]]:
+        """Give each of the runs its number, in the open action: the rectangle and the patches."""
+        rect, patches = Rect(), []
+        for runs, number in painted:
+            there, more = self._write(runs, number)
+            rect |= there
+            patches += more
+        return rect, patches
 
     def _write(self, runs: Runs, number: int) -> tuple[Rect, list[Patch]]:
         """Give the runs the number, in the open action."""
-        entry = self._open
+        entry = self._history.open
         assert entry is not None
-        patch = self._patch(runs, number)
+        patch = self._paint.patch(runs, number)
         if patch is None:
             return Rect(), []
-        patch.write(self._flat, patch.after)
+        patch.write(self._paint.flat, patch.after)
         entry.paint.append(patch)
-        rect, more = self._settle(rect_of((patch.starts, patch.lengths), self._width), runs, entry)
+        rect, more = self._settle(rect_of((patch.starts, patch.lengths), self.size[0]), runs, entry)
         entry.rect |= rect
         return rect, [patch, *more]
 
     def _settle(self, rect: Rect, written: Runs | None, entry: Entry) -> tuple[Rect, list[Patch]]:
         """After a change in the rectangle, let edge pixels follow what is around; those in `written` keep theirs."""
-        changed, patches = self._segments.settle(rect, written, self._paint)
+        changed, patches = self._segments.settle(rect, written, self._paint.map)
         entry.edges.extend(changed)
         for patch in patches:
-            patch.write(self._flat, patch.after)
+            patch.write(self._paint.flat, patch.after)
             entry.paint.append(patch)
-            rect |= rect_of((patch.starts, patch.lengths), self._width)
+            rect |= rect_of((patch.starts, patch.lengths), self.size[0])
         return rect, patches
 
     def _told(
@@ -449,13 +378,21 @@ class Painting:
     ) -> Rect:
         """Count and tell what was done in the open action."""
         if rect:
-            assert self._open is not None
+            assert self._history.open is not None
             self.revision += 1
             self._history.undone.clear()
             if self.on_change is not None:
                 runs = tuple((patch.starts, patch.lengths, patch.after) for patch in patches)
-                self.on_change(Change("do", self._open.serial, runs, cuts, reset))
+                self.on_change(Change("do", self._history.open.serial, runs, cuts, reset))
         return rect
+
+
+def _by_number(painted: Iterable[Painted]) -> Iterator[tuple[Runs, int]]:
+    """The runs of each number, one after the other."""
+    for starts, lengths, values in painted:
+        for number in distinct(values).tolist():
+            its = slice(None) if len(values) == 1 else values == number
+            yield (starts[its], lengths[its]), number
 
 
 def _points(points: Sequence[Point]) -> list[Point]:

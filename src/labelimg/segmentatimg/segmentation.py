@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from labelimg.errors import UsageError
 from labelimg.segmentatimg.geometry import Point, Positions, Rect
 from labelimg.segmentatimg.history import Entry, Patch, Values
 from labelimg.segmentatimg.index import Division, Labels, Runs, SegmentIndex
@@ -17,6 +18,16 @@ METHOD_EDGE = 1
 """In the map of edges: the method drew the pixel."""
 OWN = 2
 """In the map of edges: what the pixel is painted does not follow from its surroundings. A cut, or painted by hand."""
+
+
+NEAR = 3
+"""A click on an edge pixel means the nearest segment at most so many pixels away."""
+
+_REACH = range(-NEAR, NEAR + 1)
+_AROUND = sorted((dy * dy + dx * dx, dy, dx) for dy in _REACH for dx in _REACH if 0 < dy * dy + dx * dx <= NEAR * NEAR)
+
+
+LabelMaps = NDArray[Any] | Sequence[NDArray[Any]] | None
 
 
 @dataclass
@@ -38,10 +49,10 @@ class Segmentation:
     `kernels.painting.follow`.
     """
 
-    def __init__(self, maps: Sequence[NDArray[Any] | None], paint: Values, serial: int, level: int = 0) -> None:
+    def __init__(self, labels: LabelMaps, paint: Values, serial: int, level: int = 0) -> None:
         self.serial = serial
         self._height, self._width = paint.shape
-        self._maps: list[NDArray[Any] | None] = list(maps)
+        self._maps = _checked(labels, paint.shape)
         self._built: dict[int, SegmentIndex] = {}
         self._cuts: list[Cut] = []
         self._labels = np.empty(paint.shape, np.int32)
@@ -71,6 +82,19 @@ class Segmentation:
         """The segments of the current level."""
         return self._built[self.level]
 
+    def at(self, x: int, y: int) -> int:
+        """The segment of the pixel, or the nearest near enough, of several the upper left one; 0 for none."""
+        labels, width, height = self._labels, self._width, self._height
+        if not (0 <= x < width and 0 <= y < height):
+            return 0
+        found = int(labels[y, x])
+        if found:
+            return found
+        for _, dy, dx in _AROUND:
+            if 0 <= x + dx < width and 0 <= y + dy < height and labels[y + dy, x + dx]:
+                return int(labels[y + dy, x + dx])
+        return 0
+
     def go_to(self, level: int) -> bool:
         """Make a level the current one; whether it was another."""
         if level == self.level:
@@ -91,8 +115,11 @@ class Segmentation:
 
     def cut(self, p: Point, q: Point, positions: Positions) -> tuple[Cut, Patch] | None:
         """Divide the segments of all levels: the cut, and what it changed in the map of edges; None if nothing."""
-        if self._cuts and np.isin(positions, np.concatenate([cut.positions for cut in self._cuts])).all():
-            return None
+        if self._cuts and not self._labels.reshape(-1)[positions].any():
+            before = np.sort(np.concatenate([cut.positions for cut in self._cuts]))
+            place = np.searchsorted(before, positions)
+            if (before[np.minimum(place, len(before) - 1)] == positions).all():
+                return None
         if self._edges is None:
             self._edges = np.zeros((self._height, self._width), np.uint8)
         cut = Cut(p, q, positions)
@@ -178,11 +205,11 @@ class Segmentation:
 
         cut.divisions.clear()
         self._cuts.append(cut)
+        flat = self._labels.reshape(-1)
         for level, index in self._built.items():
-            _divide(cut, level, index)
+            _divide(cut, level, index, flat[cut.positions] if level == self.level else None)
         division = cut.divisions.get(self.level)
         if division is not None:
-            flat = self._labels.reshape(-1)
             for number, runs, _ in division.parts:
                 kernels.put(flat, *runs, np.array([number], np.int32))
             flat[cut.positions] = 0
@@ -202,8 +229,24 @@ class Segmentation:
             flat[division.positions] = division.numbers
 
 
-def _divide(cut: Cut, level: int, index: SegmentIndex) -> None:
-    division = index.divide(cut.positions, index.numbers_at(cut.positions))
+def _checked(labels: LabelMaps, shape: tuple[int, ...]) -> list[NDArray[Any] | None]:
+    """The label maps; raises UsageError for what is none of this shape."""
+    given: list[NDArray[Any] | None]
+    given = [labels] if labels is None or isinstance(labels, np.ndarray) else [*labels]
+    if not given:
+        raise UsageError("labels must hold at least one map, got none")
+    for each in given:
+        if each is None:
+            continue
+        if each.shape != shape or each.dtype.kind not in "iu":
+            raise UsageError(f"labels must be integers of shape {shape}, got {each.dtype} {each.shape}")
+        if each.dtype.kind == "i" and each.min() < 0:
+            raise UsageError(f"labels must be at least 0, got {each.min()}")
+    return given
+
+
+def _divide(cut: Cut, level: int, index: SegmentIndex, numbers: Labels | None = None) -> None:
+    division = index.divide(cut.positions, index.numbers_at(cut.positions) if numbers is None else numbers)
     if len(division.positions):
         cut.divisions[level] = division
 

@@ -121,8 +121,12 @@ def group(starts: Array, lengths: Array, number: Array, count: int) -> Any:
 
 @njit(nogil=True, cache=True)
 def without(starts: Array, lengths: Array, holes: Array) -> Any:
-    """The runs without the pixels at `holes`, which are sorted, each once, and all lie in the runs."""
+    """The runs without the pixels at `holes`, which are sorted, each once, and all lie in the runs.
+
+    Starts, lengths, and which of the given runs each is a piece of.
+    """
     most = starts.size + holes.size
+    source = np.empty(most, np.int64)
     new_starts = np.empty(most, np.int32)
     new_lengths = np.empty(most, np.int32)
     count = 0
@@ -134,14 +138,16 @@ def without(starts: Array, lengths: Array, holes: Array) -> Any:
             if holes[hole] > at:
                 new_starts[count] = at
                 new_lengths[count] = holes[hole] - at
+                source[count] = run
                 count += 1
             at = holes[hole] + 1
             hole += 1
         if at < stop:
             new_starts[count] = at
             new_lengths[count] = stop - at
+            source[count] = run
             count += 1
-    return new_starts[:count].copy(), new_lengths[:count].copy()
+    return new_starts[:count].copy(), new_lengths[:count].copy(), source[:count].copy()
 
 
 @njit(nogil=True, cache=True)
