@@ -90,11 +90,11 @@ class Canvas(QWidget):
             self.set_view(View.fit(self._scene.size, self._size(), margin=min(16, min(self._size()) // 8)))
         self._fitted = True
 
-    def zoom(self, factor: float, at: QPointF | None = None) -> None:
+    def zoom(self, factor: float, at: tuple[float, float] | None = None) -> None:
         """Zoom about a window point, by default the middle."""
         if self._scene is not None:
-            point = at or QPointF(self.width() / 2, self.height() / 2)
-            self.set_view(self.view.zoomed(factor, (point.x(), point.y()), self._scene.size, self._size()))
+            point = at or (self.width() / 2, self.height() / 2)
+            self.set_view(self.view.zoomed(factor, point, self._scene.size, self._size()))
 
     def actual_size(self) -> None:
         """Show each image pixel as one pixel."""
@@ -109,13 +109,13 @@ class Canvas(QWidget):
         """The image pixel under a window point; it may lie outside the image."""
         return self.view.pixel((point.x(), point.y()))
 
-    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+    def sizeHint(self) -> QSize:
         """The size that a window of it begins with."""
         return QSize(900, 650)
 
     # ---------------------------------------------------------------------------------------------- events
 
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+    def resizeEvent(self, event: QResizeEvent) -> None:
         """Keep the picture in sight; one that was shown whole stays so."""
         super().resizeEvent(event)
         if self._scene is None:
@@ -125,33 +125,33 @@ class Canvas(QWidget):
         else:
             self.set_view(self.view.bounded(self._scene.size, self._size()))
 
-    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
+    def wheelEvent(self, event: QWheelEvent) -> None:
         """Zoom about the pointer."""
         self.wheel_turned(event.angleDelta().y() / _WHEEL_STEP, event.position(), event.modifiers())
         event.accept()
 
     def wheel_turned(self, steps: float, at: QPointF, modifiers: Qt.KeyboardModifier) -> None:
         """The wheel turned by so many steps, away from the hand if positive."""
-        self.zoom(ZOOM_STEP**steps, at)
+        self.zoom(ZOOM_STEP**steps, (at.x(), at.y()))
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mousePressEvent(self, event: QMouseEvent) -> None:
         """Begin to pan."""
         self._dragging = event.position()
 
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Pan."""
         if self._dragging is not None:
             moved = event.position() - self._dragging
             self._dragging = event.position()
             self.pan(moved.x(), moved.y())
 
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """End panning."""
         self._dragging = None
 
     # ---------------------------------------------------------------------------------------------- painting
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+    def paintEvent(self, event: QPaintEvent) -> None:
         """Paint what has to be repainted."""
         painter = QPainter(self)
         exposed = event.rect()
@@ -248,7 +248,7 @@ class Canvas(QWidget):
         painter.setPen(QPen(QColor(0, 0, 0, 110), 1))
         painter.drawRect(QRect(round(left) - 1, round(top) - 1, round(right - left) + 1, round(bottom - top) + 1))
 
-    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+    def changeEvent(self, event: QEvent) -> None:
         """Repaint with the colours of another theme."""
         super().changeEvent(event)
         if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.StyleChange):

@@ -25,7 +25,11 @@ Colour = tuple[int, int, int]
 
 MODES = {
     Mode.SEGMENTS: ("fill", "Segments", "Left click fills, right click unfills, middle click cuts."),
-    Mode.FILLING: ("fill", "Continuous filling", "Whatever the pointer passes over is filled. Double left or Esc ends."),
+    Mode.FILLING: (
+        "fill",
+        "Continuous filling",
+        "Whatever the pointer passes over is filled. Double left or Esc ends.",
+    ),
     Mode.UNFILLING: (
         "unfill",
         "Continuous unfilling",
@@ -44,7 +48,7 @@ class Swatch(QWidget):
         self.colour = colour
         self.setFixedSize(side, side)
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
+    def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the chip."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -88,7 +92,7 @@ class _Row(QFrame):
             self.style().unpolish(self)
             self.style().polish(self)
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mousePressEvent(self, event: QMouseEvent) -> None:
         """Take this colour in hand."""
         self.chosen.emit(self._index)
 
@@ -106,7 +110,9 @@ class ColourWindow(QWidget):
     closed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent, Qt.WindowType.Tool | Qt.WindowType.WindowTitleHint | Qt.WindowType.WindowCloseButtonHint)
+        super().__init__(
+            parent, Qt.WindowType.Tool | Qt.WindowType.WindowTitleHint | Qt.WindowType.WindowCloseButtonHint
+        )
         self.setWindowTitle("Colours")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._rows: list[_Row] = []
@@ -136,7 +142,7 @@ class ColourWindow(QWidget):
         column.addWidget(self._add)
         self.restyle()
 
-    def sizeHint(self) -> QSize:  # noqa: N802
+    def sizeHint(self) -> QSize:
         """Nine colours without scrolling."""
         return QSize(272, 560)
 
@@ -229,22 +235,22 @@ class ColourWindow(QWidget):
         if chosen.isValid():
             self.added.emit((chosen.red(), chosen.green(), chosen.blue()))
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+    def keyPressEvent(self, event: QKeyEvent) -> None:
         """Enter ends the naming of a class; other keys belong to the picture."""
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self.setFocus()
             return
         self.key.emit(event)
 
-    def keyReleaseEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
         """They belong to the picture."""
         self.key.emit(event)
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mousePressEvent(self, event: QMouseEvent) -> None:
         """A click beside a name ends its editing."""
         self.setFocus()
 
-    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+    def closeEvent(self, event: QCloseEvent) -> None:
         """It can be shown again from the menu."""
         super().closeEvent(event)
         self.closed.emit()

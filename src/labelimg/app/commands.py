@@ -23,7 +23,9 @@ COMMANDS = (
     Command("open", "File", "Open folder…", ("Ctrl+O",), "open", "opens a folder of images"),
     Command("save_next", "File", "Save and go on", ("Space",), "save", "saves this image's masks and goes to the next"),
     Command("save", "File", "Save", ("Ctrl+S",), "", "saves this image's masks and stays"),
-    Command("quit", "File", "Quit", ("Q", "Ctrl+Q"), "", "quits; asks once if something painted is unsaved", False, True),
+    Command(
+        "quit", "File", "Quit", ("Q", "Ctrl+Q"), "", "quits; asks once if something painted is unsaved", False, True
+    ),
     Command("undo", "Edit", "Undo", ("Z", "Ctrl+Z"), "undo", "undoes the last action"),
     Command("redo", "Edit", "Redo", ("Shift+Z", "Ctrl+Shift+Z", "Ctrl+Y"), "redo", "does the last undone action again"),
     Command("reset", "Edit", "Reset painting", ("R",), "reset", "takes all paint and cuts of this image away"),
@@ -31,10 +33,14 @@ COMMANDS = (
     Command("stamp", "Paint", "Template painting", ("T",), "stamp", "paints templates where they are found"),
     Command("coarser", "Paint", "Coarser segments", ("[",), "coarser", "larger segments; the paint stays", False, True),
     Command("finer", "Paint", "Finer segments", ("]",), "finer", "smaller segments; the paint stays"),
-    Command("stop", "Paint", "End what goes on", ("Esc",), "", "ends continuous filling and a chain of cuts", False, True),
+    Command(
+        "stop", "Paint", "End what goes on", ("Esc",), "", "ends continuous filling and a chain of cuts", False, True
+    ),
     Command("previous", "Go", "Previous image", ("P",), "previous", "the previous image, without saving"),
     Command("next", "Go", "Next image", ("N",), "next", "the next image, without saving"),
-    Command("first_open", "Go", "First image without masks", ("Ctrl+G",), "", "goes to the first image that is not done"),
+    Command(
+        "first_open", "Go", "First image without masks", ("Ctrl+G",), "", "goes to the first image that is not done"
+    ),
     Command("fit", "View", "Whole picture", ("F",), "fit", "shows all of the picture"),
     Command("actual", "View", "Actual size", ("0",), "", "shows each pixel as one pixel"),
     Command("zoom_in", "View", "Zoom in", ("+", "="), "zoom-in", "zooms in; so does the wheel, about the pointer"),

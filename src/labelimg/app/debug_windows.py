@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QKeyEvent
+from PySide6.QtGui import QCloseEvent, QColor, QKeyEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from labelimg.app import theme
 from labelimg.app.canvas import Canvas
 from labelimg.segmentatimg.picture import Picture
 from labelimg.segmentatimg.pyramid import Bounds
@@ -35,11 +36,11 @@ class DebugWindow(QWidget):
         self.canvas.show_scene(scene, keep_view=old is not None and scene is not None and old.size == scene.size)
         self.setWindowTitle(f"{self._title} - {name}" if name else self._title)
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+    def keyPressEvent(self, event: QKeyEvent) -> None:
         """Keys belong to the picture."""
         self.key.emit(event)
 
-    def keyReleaseEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
         """Keys belong to the picture."""
         self.key.emit(event)
 
@@ -50,7 +51,7 @@ class DebugWindow(QWidget):
             return True
         return super().event(event)
 
-    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+    def closeEvent(self, event: QCloseEvent) -> None:
         """Both go together."""
         super().closeEvent(event)
         self.closed.emit()
@@ -64,6 +65,12 @@ class DebugWindows:
         self.paint = DebugWindow("Painted pixels", parent)
         for window in (self.segments, self.paint):
             window.closed.connect(self.hide)
+        self.restyle()
+
+    def restyle(self) -> None:
+        """Take the colours of another theme."""
+        for window in (self.segments, self.paint):
+            window.canvas.background = QColor(theme.current().canvas)
 
     @property
     def shown(self) -> bool:

@@ -23,7 +23,7 @@ class HelpWindow(QDialog):
         columns.addLayout(_table("MOUSE", list(MOUSE)))
         columns.addLayout(_table("KEYS", listed))
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802 - Qt's name
+    def keyPressEvent(self, event: QKeyEvent) -> None:
         """The key that opened it closes it."""
         if event.key() in (Qt.Key.Key_H, Qt.Key.Key_F1, Qt.Key.Key_Q, Qt.Key.Key_Space):
             self.close()

@@ -105,7 +105,7 @@ class ImageModel(QAbstractListModel):
         self.done, self.unsaved, self.unreadable = set(done), set(), set()
         self.endResetModel()
 
-    def rowCount(self, parent: Index | None = None) -> int:  # noqa: N802 - Qt's name
+    def rowCount(self, parent: Index | None = None) -> int:
         """How many images there are."""
         return 0 if parent is not None and parent.isValid() else len(self._paths)
 
@@ -128,7 +128,9 @@ class ImageModel(QAbstractListModel):
             return row in self.unsaved
         return row in self.unreadable if role == UNREADABLE else None
 
-    def mark(self, row: int, *, done: bool | None = None, unsaved: bool | None = None, unreadable: bool = False) -> None:
+    def mark(
+        self, row: int, *, done: bool | None = None, unsaved: bool | None = None, unreadable: bool = False
+    ) -> None:
         """Show that an image is in another state."""
         for rows, value in ((self.done, done), (self.unsaved, unsaved), (self.unreadable, unreadable or None)):
             if value is not None:
@@ -147,15 +149,15 @@ class ImageModel(QAbstractListModel):
 class _Delegate(QStyledItemDelegate):
     """Draws an image: thumbnail, name, and a sign for what is done."""
 
-    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: N802
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         """All are equal."""
         return QSize(200, THUMBNAIL + 14)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         """Draw one image."""
         look = theme.current()
-        rect: QRect = option.rect  # type: ignore[attr-defined]
-        state: QStyle.StateFlag = option.state  # type: ignore[attr-defined]
+        rect: QRect = option.rect
+        state: QStyle.StateFlag = option.state
         selected = bool(state & QStyle.StateFlag.State_Selected)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -169,7 +171,7 @@ class _Delegate(QStyledItemDelegate):
         self._thumbnail(painter, place, index.data(Qt.ItemDataRole.DecorationRole), look)
         left = round(place.right() + 10)
         text = QRect(left, round(body.top()), round(body.right()) - left - 8, round(body.height()))
-        metrics = QFontMetrics(option.font)  # type: ignore[attr-defined]
+        metrics = QFontMetrics(option.font)
         name = metrics.elidedText(str(index.data()), Qt.TextElideMode.ElideMiddle, text.width())
         line = metrics.height()
         painter.setPen(QColor(look.text))
@@ -238,6 +240,6 @@ class ImageList(QListView):
         self.setCurrentIndex(index)
         self.scrollTo(index)
 
-    def sizeHint(self) -> QSize:  # noqa: N802
+    def sizeHint(self) -> QSize:
         """Wide enough for a thumbnail and a name."""
         return QSize(236, 500)

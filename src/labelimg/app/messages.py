@@ -17,6 +17,7 @@ class Message(QFrame):
 
     def __init__(self, over: QWidget) -> None:
         super().__init__(over)
+        self._over = over
         self.setObjectName("message")
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._sign = QLabel()
@@ -28,6 +29,7 @@ class Message(QFrame):
         self._more.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._more.clicked.connect(self._take_action)
         self._action: object = None
+        self.about_saving = ""  # the image whose saving failed, while that is what it says
         close = QToolButton()
         close.setIcon(icon("close"))
         close.setIconSize(QSize(14, 14))
@@ -35,7 +37,7 @@ class Message(QFrame):
         close.setToolTip("Close this message")
         close.clicked.connect(self.hide)
         self._close = close
-        row = QHBoxLayout(self)
+        self._row = row = QHBoxLayout(self)
         row.setContentsMargins(12, 8, 8, 8)
         row.setSpacing(10)
         row.addWidget(self._sign, 0, Qt.AlignmentFlag.AlignTop)
@@ -56,18 +58,25 @@ class Message(QFrame):
     @property
     def is_warning(self) -> bool:
         """Whether it tells of something that went wrong."""
-        return self.objectName() == "warning"
+        return not self.isHidden() and self.objectName() == "warning"
 
     def notice(self, text: str) -> None:
         """Say something for a few seconds, unless a warning is to be read."""
-        if not (self.isVisible() and self.is_warning):
+        if not self.is_warning:
             self._show("message", "info", theme.current().accent, text, "", None)
             self._timer.start(_SHOWN_MS)
 
-    def warn(self, text: str, button: str = "", action: object = None) -> None:
+    def warn(self, text: str, button: str = "", action: object = None, *, about_saving: str = "") -> None:
         """Say that something went wrong, perhaps with a button that does something about it."""
         self._timer.stop()
+        self.about_saving = about_saving
         self._show("warning", "warning", theme.current().warning, text, button, action)
+
+    def saved(self, path: str) -> None:
+        """An image was saved: what said that it was not is wrong now."""
+        if self.about_saving == path:
+            self.about_saving = ""
+            self.hide()
 
     def _show(self, name: str, sign: str, colour: str, text: str, button: str, action: object) -> None:
         self.setObjectName(name)
@@ -90,14 +99,13 @@ class Message(QFrame):
             action()
 
     def _place(self) -> None:
-        over = self.parentWidget()
-        width = max(120, min(over.width() - 32, 640))
+        width = max(120, min(self._over.width() - 32, 640))
         self.setFixedWidth(width)
-        self.layout().activate()
+        self._row.activate()
         self.setFixedHeight(max(self.sizeHint().height(), self.heightForWidth(width)))
-        self.move((over.width() - width) // 2, 12)
+        self.move((self._over.width() - width) // 2, 12)
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Stay in the middle of what it lies over."""
         if event.type() == QEvent.Type.Resize and not self.isHidden():
             self._place()

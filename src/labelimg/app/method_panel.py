@@ -34,7 +34,7 @@ class Slider(QSlider):
         super().__init__(Qt.Orientation.Horizontal)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
 
-    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802 - Qt's name
+    def wheelEvent(self, event: QWheelEvent) -> None:
         """Let it pass."""
         event.ignore()
 
@@ -201,7 +201,7 @@ class MethodPanel(QScrollArea):
         """The method with its parameters as they stand."""
         return self._method
 
-    def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
+    def sizeHint(self) -> QSize:
         """Wide enough for names and values."""
         return QSize(268, 500)
 

@@ -117,26 +117,26 @@ class PaintingCanvas(Canvas):
 
     # ---------------------------------------------------------------------------------------------- events
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mousePressEvent(self, event: QMouseEvent) -> None:
         """A button went down."""
         button = _BUTTONS.get(event.button())
         if button is not None:
             self._moved(event)
             self._carry_out(self.gestures.press(button, self.pixel_at(event.position()), _point(event)))
 
-    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """The second press of a double click."""
         button = _BUTTONS.get(event.button())
         if button is not None:
             self._moved(event)
             self._carry_out(self.gestures.double(button, self.pixel_at(event.position()), _point(event)))
 
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """The pointer moved."""
         self._moved(event)
         self._carry_out(self.gestures.move(self.pixel_at(event.position()), _point(event)))
 
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """A button went up."""
         button = _BUTTONS.get(event.button())
         if button is not None:
@@ -147,7 +147,7 @@ class PaintingCanvas(Canvas):
         ctrl = bool(modifiers & Qt.KeyboardModifier.ControlModifier)
         self._carry_out(self.gestures.wheel(steps, (at.x(), at.y()), ctrl=ctrl))
 
-    def leaveEvent(self, event: QEvent) -> None:  # noqa: N802
+    def leaveEvent(self, event: QEvent) -> None:
         """The pointer left: what lies between its last place and the border was passed over, too."""
         point = QPointF(self.mapFromGlobal(QCursor.pos()))
         if self._pointer is not None and not self.rect().contains(point.toPoint()):
@@ -157,7 +157,7 @@ class PaintingCanvas(Canvas):
         self._hover()
         super().leaveEvent(event)
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+    def keyPressEvent(self, event: QKeyEvent) -> None:
         """Space, Tab and Esc; all other keys are those of the menus."""
         if event.isAutoRepeat() and event.key() in (Qt.Key.Key_Space, Qt.Key.Key_Tab):
             return
@@ -172,7 +172,7 @@ class PaintingCanvas(Canvas):
             case _:
                 super().keyPressEvent(event)
 
-    def keyReleaseEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
         """Space saves unless something was dragged; Tab shows the paint again."""
         if event.isAutoRepeat():
             return
@@ -184,11 +184,11 @@ class PaintingCanvas(Canvas):
             case _:
                 super().keyReleaseEvent(event)
 
-    def focusNextPrevChild(self, next: bool) -> bool:  # noqa: N802
+    def focusNextPrevChild(self, next: bool) -> bool:
         """Tab hides the paint and does not go to another widget."""
         return False
 
-    def focusOutEvent(self, event: QFocusEvent) -> None:  # noqa: N802
+    def focusOutEvent(self, event: QFocusEvent) -> None:
         """What is held is held no more."""
         self._carry_out(self.gestures.lose_focus())
         self._hide_paint(False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import cast
 
 from PySide6.QtCore import QByteArray, QSettings
 from PySide6.QtWidgets import QMainWindow, QWidget
@@ -36,7 +35,7 @@ class Settings:
     def theme(self) -> Choice:
         """The theme that was chosen."""
         found = self._kept.value("theme", "system")
-        return cast(Choice, found) if found in ("light", "dark") else "system"
+        return found if found in ("light", "dark") else "system"
 
     @theme.setter
     def theme(self, choice: Choice) -> None:

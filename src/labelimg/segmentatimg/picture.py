@@ -50,10 +50,12 @@ class Picture:
         """About how much memory it takes."""
         if self.image is None:
             return 0
-        pixels = self.image.array.shape[0] * self.image.array.shape[1]
+        pixels = int(self.image.array.shape[0] * self.image.array.shape[1])
         # Image and copies 4, boundaries and copies 1.3, labels 8; painting: paint and copies 2.5, edges 1, its label
         # map 4, the maps of levels that were not used yet 4 each.
-        return pixels * (4 + (10 if self.scene is not None and self.scene.has_edges else 0) + (24 if self.painting else 0))
+        return pixels * (
+            4 + (10 if self.scene is not None and self.scene.has_edges else 0) + (24 if self.painting else 0)
+        )
 
     # ---------------------------------------------------------------------------------------------- painting
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelimg.segmentatimg.pyramid import Bounds, EdgePyramid, PaintPyramid, image_levels, level_count
+from labelimg.segmentatimg.view import View
 
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int32]
@@ -223,7 +224,8 @@ def _enlarged(pixels: NDArray[T], view: View, left: int, top: int, out: Pixels) 
     x0, y0 = view.to_image((left, top))
     columns = np.clip((x0 + (np.arange(out.shape[1]) + 0.5) / view.scale).astype(np.intp), 0, pixels.shape[1] - 1)
     rows = np.clip((y0 + (np.arange(out.shape[0]) + 0.5) / view.scale).astype(np.intp), 0, pixels.shape[0] - 1)
-    return pixels[rows[:, None], columns]
+    enlarged: NDArray[T] = pixels[rows[:, None], columns]
+    return enlarged
 
 
 def _every(pixels: NDArray[T], level: int, left: int, top: int, out: Pixels) -> NDArray[T]:

@@ -178,7 +178,7 @@ class Session:
                 self._forget(picture)
 
     def _may_go(self, picture: Picture) -> bool:
-        kept = picture.journal is not None and not picture.journal.broken
+        kept = picture.journal is not None and not getattr(picture.journal, "broken", False)
         return picture.row not in self._saving and not picture.busy and (not picture.unsaved or kept)
 
     def _forget(self, picture: Picture) -> None:
@@ -424,11 +424,11 @@ class Session:
             picture.restored = False
             if painting.revision == revision:
                 picture.saved_revision = revision
+                self.note_unsaved(picture)
                 try:
                     journal.saved(stamp)
                 except LabelimgError as error:
                     self._tell("warning", picture, str(error))
-            self.note_unsaved(picture)
             self._tell("saved", picture, "")
 
         self._saver.submit(run)

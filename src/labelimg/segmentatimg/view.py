@@ -69,9 +69,7 @@ class View:
             margin = min(_MARGIN / self.scale, shown / 2)
             return min(max(start, margin - shown), length - margin)
 
-        return replace(
-            self, left=held(self.left, image[0], window[0]), top=held(self.top, image[1], window[1])
-        )
+        return replace(self, left=held(self.left, image[0], window[0]), top=held(self.top, image[1], window[1]))
 
     def level(self, levels: int) -> int:
         """Which image of a pyramid to draw from: level k is halved k times; it is drawn at a scale above a half."""
