@@ -14,7 +14,7 @@ from labelimg.segmentatimg.work import Job, Part, serve
 Report = Callable[[Job, Part, dict[str, SharedArray]], None]
 
 _CONTEXT: Any = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["labelimg.segmentatimg.work", "labelimg.segmentatimg.methods.superpixel", "cv2"])
+_CONTEXT.set_forkserver_preload(["labelimg.segmentatimg.work", "labelimg.segmentatimg.warm"])
 
 
 class _Worker:
