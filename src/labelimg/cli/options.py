@@ -20,6 +20,16 @@ THREADS = Annotated[
     int | None, typer.Option(help="Threads to work with. Default: one for each processor.", show_default=False)
 ]
 QUIET = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no list of unreadable images.")]
+ImageFolder = Annotated[Path, typer.Argument(help="A folder of images.", metavar="IMAGES")]
+MASKS = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        help="Where the masks are. Default: IMAGES_segmented, beside IMAGES.",
+        metavar="DIR",
+        show_default=False,
+    ),
+]
 CACHE = Annotated[
     Path | None,
     typer.Option(help="Keep features here and not in the user's cache folder.", metavar="DIR", show_default=False),

@@ -240,8 +240,8 @@ def _unpacked(text: str, most: int) -> tuple[NDArray[np.int32], NDArray[np.int32
     """The runs; raises _UnusableError or ValueError for what `_packed` did not make, and for more than `most`."""
     data = base64.b64decode(text, validate=True)
     count = int.from_bytes(data[:4], "little")
-    if not 0 <= count <= most:
-        raise _UnusableError("too many runs")
+    if len(data) < 4 or count > most:
+        raise _UnusableError("the number of runs is wrong")
     unpacker = zlib.decompressobj()
     try:
         raw = unpacker.decompress(data[4:], 9 * count + 1)
@@ -272,9 +272,10 @@ def _line_ends(data: bytes) -> Iterator[int]:
 def _parsed(line: bytes) -> dict[str, Any]:
     """The record of a line; raises _UnusableError for one that `_line` did not make."""
     found: Any = None
-    with suppress(ValueError, RecursionError):
-        if int(line[:8], 16) == zlib.crc32(line[9:-1]):
-            found = json.loads(line[9:-1])
+    text = line[9:-1]
+    if line[:9] == b"%08x " % zlib.crc32(text):
+        with suppress(ValueError, RecursionError):
+            found = json.loads(text)
     if not isinstance(found, dict):
         raise _UnusableError("a line is damaged")
     return found

@@ -141,6 +141,12 @@ def load_templates(
     ]
 
 
+def check_threshold(threshold: float | None) -> None:
+    """Raise UsageError for a threshold outside of 0 to 1."""
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise UsageError(f"template threshold must be between 0 and 1, got {threshold}")
+
+
 def find_matches(image: Pixels, templates: Sequence[Template], threshold: float | None = None) -> list[Match]:
     """Return where the templates are in the image, uint8 (h, w, 3) RGB.
 
@@ -152,8 +158,7 @@ def find_matches(image: Pixels, templates: Sequence[Template], threshold: float 
 
     Raises UsageError for a threshold outside of 0 to 1.
     """
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise UsageError(f"threshold must be between 0 and 1, got {threshold}")
+    check_threshold(threshold)
     places: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]] = []
     best: list[Match] = []
     for number, template in enumerate(templates):
