@@ -26,8 +26,7 @@ _STROKES = {
     "zoom-out": '<circle cx="10.5" cy="10.5" r="6"/><path d="m15 15 5 5M8 10.5h5"/>',
     "fit": '<path d="M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5"/>',
     "coarser": '<rect x="4" y="4" width="16" height="16" rx="1.5"/><path d="M4 12.5h16M12.5 4v8.5"/>',
-    "finer": '<rect x="4" y="4" width="16" height="16" rx="1.5"/>'
-    '<path d="M4 9.3h16M4 14.7h16M9.3 4v16M14.7 4v16"/>',
+    "finer": '<rect x="4" y="4" width="16" height="16" rx="1.5"/><path d="M4 9.3h16M4 14.7h16M9.3 4v16M14.7 4v16"/>',
     "debug": '<rect x="3.5" y="4.5" width="11" height="11" rx="1.5"/>'
     '<path d="M18 8.5h1a1.5 1.5 0 0 1 1.5 1.5v8.5A1.5 1.5 0 0 1 19 20h-8.5A1.5 1.5 0 0 1 9 18.5v-.5"/>',
     "help": '<circle cx="12" cy="12" r="8.5"/><path d="M9.5 9.5a2.5 2.5 0 1 1 3.7 2.2c-.8.5-1.2 1-1.2 1.8"/>'

@@ -112,7 +112,8 @@ QLabel#faint {{ color: {faint}; }}
 QLabel#heading {{ color: {faint}; font-weight: 600; }}
 QLabel#title {{ font-size: 15px; font-weight: 600; }}
 QFrame#card {{ background: {raised}; border: 1px solid {line}; border-radius: 10px; }}
-QFrame#message {{ background: {raised}; border: 1px solid {line}; border-left: 4px solid {accent}; border-radius: 8px; }}
+QFrame#message {{ background: {raised}; border: 1px solid {line}; border-left: 4px solid {accent};
+    border-radius: 8px; }}
 QFrame#warning {{ background: {raised}; border: 1px solid {line}; border-left: 4px solid {warning};
     border-radius: 8px; }}
 QFrame#row {{ border: 1px solid transparent; border-radius: 8px; }}

@@ -13,8 +13,11 @@ from typer.core import TyperGroup
 
 from labelimg.cli import cache
 from labelimg.cli.cluster import cluster
+from labelimg.cli.labels import labels
 from labelimg.cli.masks import masks
 from labelimg.cli.merge import merge
+from labelimg.cli.preview import preview
+from labelimg.cli.segment import segment
 from labelimg.cli.stamp import stamp
 from labelimg.cli.undo import undo
 from labelimg.errors import LabelimgError
@@ -64,8 +67,11 @@ app = typer.Typer(
 app.command(short_help="Sort images into folders of similar ones.")(cluster)
 app.command(short_help="Merge the batch folders of a --no-merge run.")(merge)
 app.command(short_help="Take a run back.")(undo)
+app.command(short_help="Cut images into segments, without windows.")(labels)
+app.command(short_help="Show what each segmenting method makes of an image.")(preview)
 app.command(short_help="List which images have masks.")(masks)
 app.command(short_help="Paint templates wherever they are found.")(stamp)
+app.command(short_help="Cut images into segments and paint them, in windows.")(segment)
 app.add_typer(cache.app, name="cache")
 
 

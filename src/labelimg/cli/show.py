@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -139,8 +140,13 @@ def print_left_out(unreadable: Sequence[Unreadable], root: str) -> None:
 
 
 def print_unreadable(result: Clustering) -> None:
-    """A line on stderr for each image that could not be read, up to a number of them."""
-    for each in result.unreadable[:_LISTED]:
-        typer.echo(f"labelimg: {printable(os.path.relpath(each.path, result.root))}: {each.reason}", err=True)
-    if len(result.unreadable) > _LISTED:
-        typer.echo(f"labelimg: and {len(result.unreadable) - _LISTED} more, all in unreadable.csv", err=True)
+    """A line on stderr for each image of a run that could not be read, up to a number of them."""
+    print_unreadable_files(result.unreadable, result.root)
+
+
+def print_unreadable_files(unreadable: Sequence[Unreadable], root: str | os.PathLike[str]) -> None:
+    """A line on stderr for each file, up to a number of them."""
+    for each in unreadable[:_LISTED]:
+        typer.echo(f"labelimg: {printable(os.path.relpath(each.path, root))}: {each.reason}", err=True)
+    if len(unreadable) > _LISTED:
+        typer.echo(f"labelimg: and {len(unreadable) - _LISTED} more, all in unreadable.csv", err=True)

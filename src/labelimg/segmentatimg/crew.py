@@ -8,13 +8,13 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from labelimg.segmentatimg.jobs import Job, Part, serve
 from labelimg.segmentatimg.shared import SharedArray, receive, send
-from labelimg.segmentatimg.work import Job, Part, serve
 
 Report = Callable[[Job, Part, dict[str, SharedArray]], None]
 
 _CONTEXT: Any = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["labelimg.segmentatimg.work", "labelimg.segmentatimg.warm"])
+_CONTEXT.set_forkserver_preload(["labelimg.segmentatimg.jobs", "labelimg.segmentatimg.warm"])
 
 
 class _Worker:

@@ -13,7 +13,7 @@ from labelimg.segmentatimg.regions import Labels, Pixels, connected_regions
 
 # Chosen by the clicks study, see docs/segments.md.
 CONTRAST = 0.5
-GROWTH = 0.3
+GROWTH = 0.7
 
 
 def levels(image_rgb: NDArray[Any], labels: NDArray[Any], n: int, *, finer: int = 0) -> list[Labels]:
@@ -50,8 +50,29 @@ def levels(image_rgb: NDArray[Any], labels: NDArray[Any], n: int, *, finer: int 
     size, total = sums(atoms, image_lab, count)
     pixels = np.maximum(size, 1).astype(np.float64)
     a, b, length, strength = neighbours(owners, image_lab, count)
-    order = merge_order(a, b, length, strength, pixels, total / pixels[:, None], inside, CONTRAST, GROWTH)
+    order = merge_order(a, b, length, strength, pixels, total / pixels[:, None], inside, CONTRAST, GROWTH, np.inf)
     return _Hierarchy(atoms, owners, *order).maps(given, n, finer)
+
+
+def joined(image_lab: Pixels, labels: Labels, most: float) -> Labels:
+    """The segments when touching ones that differ by at most `most` have merged, in the order of `levels`.
+
+    image_lab: uint8 (h, w, 3). labels: int32 (h, w) as `connected_regions` gives them, and so is what comes back. The
+    difference is in levels of 255, for two segments of 100 pixels; of larger ones less is enough to keep them apart.
+    """
+    if not most or not labels.any():
+        return labels
+    from labelimg.segmentatimg.kernels.merging import cut, merge_order
+    from labelimg.segmentatimg.kernels.regions import connected, neighbours, renamed, sums
+
+    count = int(labels.max())
+    size, total = sums(labels, image_lab, count)
+    a, b, length, strength = neighbours(labels, image_lab, count)
+    pixels = np.maximum(size, 1).astype(np.float64)
+    colour, inside = total / pixels[:, None], np.zeros(count + 1, np.int32)
+    first, second = merge_order(a, b, length, strength, pixels, colour, inside, CONTRAST, GROWTH, most)
+    merged: Labels = connected(renamed(labels, cut(first, second, len(first), count + 1)))[0]
+    return merged
 
 
 def _grown(image_lab: Pixels, labels: Labels) -> Labels:

@@ -17,12 +17,12 @@ from labelimg import files
 from labelimg.decoding import Shrink, read
 from labelimg.errors import LabelimgError, UnreadableImageError
 from labelimg.segmentatimg.crew import Crew
+from labelimg.segmentatimg.jobs import LEVELS_FINER, Job, Part
 from labelimg.segmentatimg.palette import Palette
 from labelimg.segmentatimg.picture import Picture, edges_of
 from labelimg.segmentatimg.pyramid import EdgePyramid
 from labelimg.segmentatimg.scene import PictureScene
 from labelimg.segmentatimg.shared import SharedArray
-from labelimg.segmentatimg.work import LEVELS_FINER, Job, Part
 
 if TYPE_CHECKING:
     from labelimg.segmentatimg.maskfolder import MaskFolder

@@ -1,110 +1,191 @@
-"""What a worker process does: decode an image, cut it into segments, make them coarser and finer.
-
-Each job is answered by parts, which come as they are ready, and an end.
-"""
+"""Segment one image into its files, and many in processes; an image that ends its process ends nothing else."""
 
 from __future__ import annotations
 
+import json
+import multiprocessing
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
+from labelimg import files
 from labelimg.decoding import Shrink, read
-from labelimg.errors import LabelimgError, UnreadableImageError
+from labelimg.errors import OutputError, UnreadableImageError, UsageError
+from labelimg.images import Unreadable
+from labelimg.segmentatimg.labelmaps import ENDINGS, description_of, encoded, with_boundaries
 from labelimg.segmentatimg.methods.base import Method
-from labelimg.segmentatimg.shared import SharedArray, receive, send
+from labelimg.segmentatimg.regions import Pixels
 
-LEVELS_FINER, LEVELS_COARSER = 1, 3
+PREVIEW_LONGEST = 1600
+_PREVIEW_QUALITY = 90
 
 
 @dataclass(frozen=True)
 class Job:
-    """Cut the image at `path` into segments; with `preview` only for the eye, and sooner.
+    """One image to segment: its path, and what its files' names begin with."""
 
-    `serial` tells jobs apart.
-    """
-
-    serial: int
-    path: str
+    image: str
+    stem: str
+    format: str
+    preview: bool
     method: Method
-    preview: bool = False
 
 
 @dataclass(frozen=True)
-class Part:
-    """Some of what a job gives; the arrays come beside it.
+class Labelled:
+    """An image whose label map lies in the file `labels`; `earlier`: an earlier run had made it. seconds: it took."""
 
-    "image": `image` uint8 (h, w, 3) RGB. "segments": `labels` int32 (h, w) and `edges` uint8 (h, w), 0 or 255, to be
-    shown. "levels": `levels` int32 (n, h, w) from fine to coarse. "end": nothing more follows; `reason` says what went
-    wrong, empty if nothing did; `unreadable`: it is the file that cannot be read.
+    image: str
+    labels: str
+    segments: int
+    width: int
+    height: int
+    seconds: float
+    earlier: bool
+
+
+Outcome = Labelled | Unreadable
+
+
+def label_one(job: Job) -> Outcome:
+    """Segment one image and write its label map and preview, or find that it was done.
+
+    Raises OutputError where the disk would refuse every other image, too.
     """
+    began = time.perf_counter()
+    place = f"{job.stem}_labels{ENDINGS[job.format]}"
+    preview = f"{job.stem}_preview.jpg"
+    try:
+        recipe = _recipe(job)
+        known = _known(place)
+        if known is not None and known.get("recipe") == recipe and (not job.preview or os.path.exists(preview)):
+            return Labelled(job.image, place, known["segments"], known["width"], known["height"], 0.0, True)
+        if known is None and files.is_there(place):
+            return Unreadable(
+                job.image, f"{os.path.basename(place)} is there and was not made by labelimg: move it away"
+            )
+        image = read(job.image, Shrink(colour=True))
+        labels = job.method.segment(image)
+        height, width = labels.shape
+        segments = int(labels.max())
+        description = json.dumps({"recipe": recipe, "segments": segments, "width": width, "height": height})
+        data = encoded(labels, job.format, description)
+        if job.preview:
+            files.write_atomic(preview, _jpeg(with_boundaries(image, labels, longest=PREVIEW_LONGEST)), binary=True)
+        files.write_atomic(place, data, binary=True)  # last: where it is, the image is done
+        _remove_other_formats(job)
+    except UnreadableImageError as error:
+        return Unreadable(job.image, error.reason)
+    except MemoryError:
+        return Unreadable(job.image, "does not fit in memory")
+    except UsageError as error:
+        return Unreadable(job.image, str(error))
+    except OutputError as error:
+        if files.stops_everything(error):
+            raise
+        return Unreadable(job.image, str(error))
+    return Labelled(job.image, place, segments, width, height, time.perf_counter() - began, False)
 
-    kind: str
-    reason: str = ""
-    unreadable: bool = False
-    current: int = 0  # which of the levels is the one that was shown
+
+def _recipe(job: Job) -> dict[str, Any]:
+    """All that the files of an image depend on."""
+    try:
+        found = os.stat(job.image)
+    except OSError as error:
+        raise UnreadableImageError(job.image, files.reason(error)) from error
+    return {
+        "image": os.path.basename(job.image).encode("utf-8", "backslashreplace").decode(),
+        "bytes": found.st_size,
+        "time_ns": found.st_mtime_ns,
+        "method": job.method.name,
+        "parameters": asdict(job.method),
+    }
 
 
-def parts_of(job: Job, arrays: dict[str, SharedArray]) -> Iterator[tuple[Part, dict[str, SharedArray]]]:
-    """The parts of a job; `arrays` may hold the image, which is then not decoded."""
-    from labelimg.segmentatimg.hierarchy import levels
-    from labelimg.segmentatimg.regions import boundaries
+def _known(place: str) -> dict[str, Any] | None:
+    """What a label map of ours says about itself."""
+    try:
+        known = json.loads(description_of(place) or "")
+        return known if {"recipe", "segments", "width", "height"} <= known.keys() else None
+    except (ValueError, AttributeError):
+        return None
 
-    if "image" in arrays:
-        image = arrays["image"]
-    else:
-        image = SharedArray.of(read(job.path, Shrink(colour=True)))
-        yield Part("image"), {"image": image}
-    labels = segments_of(job, image.array)
-    edges = SharedArray.of(boundaries(labels).astype(np.uint8) * np.uint8(255))
-    yield Part("segments"), {"labels": SharedArray.of(labels), "edges": edges}
-    if job.preview:
+
+def _remove_other_formats(job: Job) -> None:
+    """An image has one label map: after another `format` the earlier one goes, if it is ours."""
+    for format, ending in ENDINGS.items():
+        other = f"{job.stem}_labels{ending}"
+        if format != job.format and _known(other) is not None:
+            files.remove_file(other)
+
+
+def _jpeg(pixels: Pixels) -> bytes:
+    import simplejpeg
+
+    data: bytes = simplejpeg.encode_jpeg(pixels, quality=_PREVIEW_QUALITY, colorspace="RGB", colorsubsampling="444")
+    return data
+
+
+def outcomes(jobs: Sequence[Job], processes: int) -> Iterator[tuple[int, Outcome]]:
+    """Yield (index, outcome) of each job as it is done; with one process in this one.
+
+    A process that dies, as one that takes more memory than there is, is replaced: the images that were being worked on
+    are tried once more, each alone, and the one that ends its process again is listed. Raises what `label_one` raises.
+    """
+    if processes == 1:
+        yield from enumerate(map(label_one, jobs))
         return
-    maps = levels(image.array, labels, LEVELS_COARSER + 1, finer=LEVELS_FINER)
-    shared = SharedArray((len(maps), *labels.shape), "<i4")
-    for place, each in enumerate(maps):
-        shared.array[place] = each
-    yield Part("levels", current=LEVELS_FINER), {"levels": shared}
+    left = iter(enumerate(jobs))
+    suspects: list[tuple[int, Job]] = []
+    while True:
+        alone = suspects.pop() if suspects else None
+        source = iter([alone]) if alone else left
+        flying: dict[Future[Outcome], tuple[int, Job]] = {}
+        pool = _pool(1 if alone else processes)
+        try:
+            while True:
+                while len(flying) < 2 * processes and (item := next(source, None)):
+                    flying[pool.submit(label_one, item[1])] = item
+                if not flying:
+                    break
+                for future in wait(flying, return_when=FIRST_COMPLETED).done:
+                    outcome = future.result()
+                    yield flying.pop(future)[0], outcome
+        except BrokenProcessPool:
+            if alone is None:
+                suspects = list(flying.values())
+                continue
+            reason = "the process that segmented it was ended, perhaps for want of memory: try a smaller --work-size"
+            yield alone[0], Unreadable(alone[1].image, reason)
+        finally:
+            pool.shutdown(cancel_futures=True)
+        if alone is None and not suspects:
+            return
 
 
-def segments_of(job: Job, image: Any) -> Any:
-    """The segments of an image; of a preview those of the copy that the method works on, enlarged."""
-    if not job.preview:
-        return job.method.segment(image)
-    labels = job.method.cut(job.method.work_copy(image))
-    rows, columns = (
-        np.arange(whole) * part // whole for whole, part in zip(image.shape[:2], labels.shape, strict=True)
-    )
-    return labels[rows[:, None], columns]
+def _pool(processes: int) -> ProcessPoolExecutor:
+    # Not forked: the progress bar's thread, OpenCV's and numba's would be missing in the child, their locks held.
+    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_process)
 
 
-def serve(connection: Connection, parent: int, ahead: bool) -> None:
-    """Do jobs until the other end is gone; runs in a process of its own. `ahead`: nobody waits for it yet."""
+def _begin_process() -> None:
+    """One thread for OpenCV, for there are as many processes as processors; Ctrl-C is the parent's to handle."""
     import cv2
 
-    if ahead:
-        os.nice(12)
-        cv2.setNumThreads(1)
-    while True:
-        try:
-            job, arrays = receive(connection)
-        except (EOFError, OSError):
-            return
-        try:
-            try:
-                for part, given in parts_of(job, arrays):
-                    send(connection, parent, part, given)
-                end = Part("end")
-            except UnreadableImageError as error:
-                end = Part("end", reason=error.reason, unreadable=True)
-            except LabelimgError as error:
-                end = Part("end", reason=str(error))
-            except MemoryError:
-                end = Part("end", reason="it does not fit in memory")
-            send(connection, parent, end, {})
-        except (BrokenPipeError, ConnectionResetError):
-            return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def leave_with_parent() -> None:
+        parent.join()
+        os._exit(1)
+
+    # A parent that is killed tells nobody, and its workers would wait for work for ever.
+    threading.Thread(target=leave_with_parent, daemon=True).start()

@@ -21,8 +21,8 @@ def _unlike(
     apart = 0.0
     for c in range(colour.shape[1]):
         apart += (colour[i, c] - colour[j, c]) ** 2
-    smaller = size[i] * size[j] / (size[i] + size[j])
-    return (np.sqrt(apart) + contrast * strength + 1e-3) * smaller**growth + barrier
+    common = 2 * size[i] * size[j] / (size[i] + size[j])
+    return (np.sqrt(apart) + contrast * strength + 1e-3) * (common / 100) ** growth + barrier
 
 
 @njit(nogil=True, cache=True)
@@ -36,14 +36,15 @@ def merge_order(
     inside: Array,
     contrast: float,
     growth: float,
+    most: float,
 ) -> Any:
     """(first, second) int32: the regions that merge, in order; a merged region goes by the name of either.
 
     a, b, length, strength: the pairs that touch, as `neighbours` gives them. size (n + 1,) float64, colour
     (n + 1, c) float64: of each region, written over. The pair that differs least merges first: the distance of the
-    mean colours, plus `contrast` times the mean strength of the common boundary, times the smaller size to the power
-    of `growth`. Pairs whose `inside` differ merge after all others. A pair is weighed again when its turn comes, not
-    whenever a neighbour merged.
+    mean colours, plus `contrast` times the mean strength of the common boundary, times the harmonic mean of the sizes,
+    in hundreds of pixels, to the power of `growth`. Pairs whose `inside` differ merge after all others. A pair is
+    weighed again when its turn comes, not whenever a neighbour merged. No pair that differs by more than `most` merges.
     """
     edges = len(a)
     n = len(size)
@@ -86,6 +87,8 @@ def merge_order(
         if now > weight * (1 + 1e-9):
             heapq.heappush(heap, (now, top))
             continue
+        if now > most:
+            break
         if degree[i] < degree[j]:
             i, j = j, i
         first[done] = i

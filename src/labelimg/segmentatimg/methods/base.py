@@ -74,6 +74,14 @@ def min_size(default: int) -> Any:
     return whole(default, help, 0, 100_000, log=True)
 
 
+def join(default: float) -> Any:
+    """The field that all methods but `edge` have: how alike neighbours are joined."""
+    help = (
+        "neighbours that differ by less join: in levels of 255 for 100 pixels, larger ones less readily; 0 joins none"
+    )
+    return real(default, help, 0, 5000, step=1, log=True)
+
+
 def work_size(default: int) -> Any:
     """The field that all methods have: the largest copy they work on."""
     help = "the longest side, in pixels, of the copy that is segmented; of larger images the boundaries are refined"
@@ -124,11 +132,14 @@ class Method(ABC):
 
     def cut(self, image_rgb: Pixels) -> Labels:
         """The segments of an image, uint8 (h, w, 3), at its own size whatever `work_size` is."""
+        from labelimg.segmentatimg.hierarchy import joined
         from labelimg.segmentatimg.pixels import lab
         from labelimg.segmentatimg.regions import absorb_small, connected_regions
 
         least: int = getattr(self, "min_size")  # noqa: B009
-        return absorb_small(lab(image_rgb), connected_regions(self.raw(image_rgb)), least)
+        most: float = getattr(self, "join", 0.0)
+        image_lab = lab(image_rgb)
+        return joined(image_lab, absorb_small(image_lab, connected_regions(self.raw(image_rgb)), least), most)
 
     @abstractmethod
     def raw(self, image_rgb: Pixels) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from labelimg.segmentatimg.methods.base import Method, min_size, real, whole, work_size
+from labelimg.segmentatimg.methods.base import Method, join, min_size, real, whole, work_size
 
 if TYPE_CHECKING:
     from labelimg.segmentatimg.regions import Pixels
@@ -17,10 +17,11 @@ class Chanvase(Method):
 
     name: ClassVar[str] = "chanvase"
 
-    levels: int = whole(4, "into how many bands the level set is cut; 2 are its inside and outside", 2, 64)
-    mu: float = real(0.1, "larger values give rounder, longer boundaries less often", 0, 1, step=0.01)
-    iterations: int = whole(40, "the most steps of the contour", 1, 1000, log=True)
-    min_size: int = min_size(50)
+    levels: int = whole(16, "into how many bands the level set is cut; 2 are its inside and outside", 2, 64)
+    mu: float = real(0.02, "larger values give rounder, longer boundaries less often", 0, 1, step=0.01)
+    iterations: int = whole(40, "the most rounds", 1, 1000, log=True)
+    join: float = join(100.0)
+    min_size: int = min_size(20)
     work_size: int = work_size(400)
 
     def raw(self, image_rgb: Pixels) -> Any:

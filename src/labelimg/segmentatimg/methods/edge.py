@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from labelimg.segmentatimg.methods.base import Method, min_size, real, whole, work_size
+from labelimg.segmentatimg.methods.base import Method, choice, join, min_size, real, whole, work_size
 
 if TYPE_CHECKING:
-    from labelimg.segmentatimg.regions import Pixels
+    from labelimg.segmentatimg.regions import Labels, Pixels
 
 
 @dataclass(frozen=True)
@@ -17,14 +17,37 @@ class Edge(Method):
 
     name: ClassVar[str] = "edge"
 
-    threshold: float = real(40.0, "how strong an edge is at least: the difference across it, of 255", 0, 255, step=1)
+    threshold: float = real(10.0, "how strong an edge is at least: the difference across it, of 255", 0, 255, step=1)
     smoothing: float = real(
         30.0, "how different colours may be that are smoothed together; 0 smooths nothing", 0, 150, step=1
     )
     denoising: float = real(3.0, "how much noise is removed; 0 removes none and is much faster", 0, 30, step=0.5)
-    closing: int = whole(3, "gaps in edges up to about this width are closed, in pixels", 1, 31, step=2)
-    min_size: int = min_size(30)
+    closing: int = whole(1, "gaps in edges up to about this width are closed, in pixels; 1 closes none", 1, 31, step=2)
+    lines: str = choice(
+        "thin", "edges are lines of one pixel between segments, or all that was found", ("thin", "full")
+    )
+    join: float = join(100.0)
+    min_size: int = min_size(10)
     work_size: int = work_size(800)
+
+    def cut(self, image_rgb: Pixels) -> Labels:
+        """The segments, 0 on edges. Thin lines: segments grow until they meet, where the colours differ most."""
+        import numpy as np
+
+        from labelimg.segmentatimg.hierarchy import joined
+        from labelimg.segmentatimg.kernels.growth import grow
+        from labelimg.segmentatimg.pixels import lab
+        from labelimg.segmentatimg.regions import absorb_small, boundaries, connected_regions
+
+        image_lab = lab(image_rgb)
+        labels = absorb_small(image_lab, connected_regions(self.raw(image_rgb)), self.min_size)
+        if self.lines == "full" or labels.all():
+            return labels
+        grow(labels, image_lab, np.empty((0, 0), np.int32))
+        labels = joined(image_lab, labels, self.join)
+        labels[boundaries(labels)] = 0
+        # Lines may cut off corners of a few pixels.
+        return absorb_small(image_lab, connected_regions(labels), self.min_size)
 
     def raw(self, image_rgb: Pixels) -> Any:
         """1 between edges, 0 on them."""

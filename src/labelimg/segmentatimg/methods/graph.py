@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from labelimg.segmentatimg.methods.base import Method, choice, min_size, real, work_size
+from labelimg.segmentatimg.methods.base import Method, choice, join, min_size, real, work_size
 
 if TYPE_CHECKING:
     from labelimg.segmentatimg.regions import Pixels
@@ -17,10 +17,11 @@ class Graph(Method):
 
     name: ClassVar[str] = "graph"
 
-    k: float = real(100.0, "larger values give larger segments", 1, 5000, step=1, log=True)
+    k: float = real(30.0, "larger values give larger segments", 1, 5000, step=1, log=True)
     sigma: float = real(0.5, "how much the image is smoothed first, in pixels", 0.1, 5, step=0.1)
     colour: str = choice("lab", "the colour space that differences are measured in", ("lab", "rgb"))
-    min_size: int = min_size(100)
+    join: float = join(100.0)
+    min_size: int = min_size(10)
     work_size: int = work_size(1200)
 
     def raw(self, image_rgb: Pixels) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from labelimg.segmentatimg.methods.base import Method, min_size, real, seed, whole, work_size
+from labelimg.segmentatimg.methods.base import Method, join, min_size, real, seed, whole, work_size
 
 if TYPE_CHECKING:
     from labelimg.segmentatimg.regions import Pixels
@@ -17,13 +17,14 @@ class Kmeans(Method):
 
     name: ClassVar[str] = "kmeans"
 
-    clusters: int = whole(24, "how many kinds of pixels there are", 1, 256, log=True)
+    clusters: int = whole(32, "how many kinds of pixels there are", 1, 1024, log=True)
     color_importance: float = real(
-        0.7, "what colour counts against place: 1 colour alone, 0 place alone", 0, 1, step=0.05
+        0.9, "what colour counts against place: 1 colour alone, 0 place alone", 0, 1, step=0.05
     )
-    iterations: int = whole(10, "the most rounds", 1, 100)
+    iterations: int = whole(10, "the most rounds", 1, 1000, log=True)
     seed: int = seed()
-    min_size: int = min_size(100)
+    join: float = join(100.0)
+    min_size: int = min_size(20)
     work_size: int = work_size(800)
 
     def raw(self, image_rgb: Pixels) -> Any:

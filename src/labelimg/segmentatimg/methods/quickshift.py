@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from labelimg.segmentatimg.methods.base import Method, min_size, real, seed, work_size
+from labelimg.segmentatimg.methods.base import Method, join, min_size, real, seed, work_size
 
 if TYPE_CHECKING:
     from labelimg.segmentatimg.regions import Pixels
@@ -18,14 +18,15 @@ class Quickshift(Method):
     name: ClassVar[str] = "quickshift"
 
     max_dist: float = real(
-        8.0, "the longest step uphill; larger values give larger segments", 1, 100, step=0.5, log=True
+        10.0, "the longest step uphill; larger values give larger segments", 1, 100, step=0.5, log=True
     )
     kernel_size: float = real(
-        2.0, "how far density is smoothed, in pixels; larger values give larger segments", 1, 15, step=0.5
+        3.0, "how far density is smoothed, in pixels; larger values give larger segments", 1, 15, step=0.5
     )
     ratio: float = real(0.5, "what colour counts against place", 0, 1, step=0.05)
     seed: int = seed()
-    min_size: int = min_size(25)
+    join: float = join(100.0)
+    min_size: int = min_size(15)
     work_size: int = work_size(600)
 
     def raw(self, image_rgb: Pixels) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from labelimg.segmentatimg.methods.base import Method, choice, min_size, real, seed, whole, work_size
+from labelimg.segmentatimg.methods.base import Method, choice, join, min_size, real, seed, whole, work_size
 from labelimg.segmentatimg.methods.kmeans import clusters_of, weigh
 from labelimg.segmentatimg.methods.superpixel import ALGORITHMS, superpixels
 
@@ -19,19 +19,20 @@ class Slickmeans(Method):
 
     name: ClassVar[str] = "slickmeans"
 
-    clusters: int = whole(64, "how many kinds of superpixels there are", 1, 1024, log=True)
+    clusters: int = whole(256, "how many kinds of pixels there are", 1, 1024, log=True)
     color_importance: float = real(
-        0.7, "what colour counts against place: 1 colour alone, 0 place alone", 0, 1, step=0.05
+        0.6, "what colour counts against place: 1 colour alone, 0 place alone", 0, 1, step=0.05
     )
-    region_size: int = whole(10, "about how wide a superpixel is, in pixels", 3, 500, log=True)
+    region_size: int = whole(8, "about how wide a superpixel is, in pixels", 3, 500, log=True)
     algorithm: str = choice("SLIC", "the kind of superpixels", ALGORITHMS)
     ruler: float = real(
-        10.0, "SLIC and MSLIC: larger values give smoother, more equal shapes", 1, 200, step=1, log=True
+        25.0, "SLIC and MSLIC: larger values give smoother, more equal shapes", 1, 200, step=1, log=True
     )
-    ratio: float = real(0.075, "LSC: larger values give more compact shapes", 0.001, 1, step=0.005, log=True)
-    iterations: int = whole(10, "the most rounds, of both steps", 1, 50)
+    lsc_ratio: float = real(0.075, "LSC: larger values give more compact shapes", 0.001, 1, step=0.005, log=True)
+    iterations: int = whole(10, "the most rounds", 1, 1000, log=True)
     seed: int = seed()
-    min_size: int = min_size(50)
+    join: float = join(100.0)
+    min_size: int = min_size(20)
     work_size: int = work_size(800)
 
     def raw(self, image_rgb: Pixels) -> Any:
@@ -42,7 +43,7 @@ class Slickmeans(Method):
         from labelimg.segmentatimg.pixels import lab
 
         image_lab = lab(image_rgb)
-        pieces = superpixels(image_lab, self.algorithm, self.region_size, self.ruler, self.ratio, self.iterations)
+        pieces = superpixels(image_lab, self.algorithm, self.region_size, self.ruler, self.lsc_ratio, self.iterations)
         last = int(pieces.max())
         size, colours = sums(pieces, image_lab, last)
         rows = (np.hstack([colours, places(pieces, last)]) / np.maximum(size, 1)[:, None]).astype(np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from labelimg.segmentatimg.methods.base import Method, choice, min_size, real, whole, work_size
+from labelimg.segmentatimg.methods.base import Method, choice, join, min_size, real, whole, work_size
 
 if TYPE_CHECKING:
     from labelimg.segmentatimg.regions import Pixels
@@ -19,14 +19,15 @@ class Superpixel(Method):
 
     name: ClassVar[str] = "superpixel"
 
-    region_size: int = whole(20, "about how wide a superpixel is, in pixels", 3, 500, log=True)
+    region_size: int = whole(16, "about how wide a superpixel is, in pixels", 3, 500, log=True)
     algorithm: str = choice("SLIC", "the kind of superpixels", ALGORITHMS)
     ruler: float = real(
-        10.0, "SLIC and MSLIC: larger values give smoother, more equal shapes", 1, 200, step=1, log=True
+        25.0, "SLIC and MSLIC: larger values give smoother, more equal shapes", 1, 200, step=1, log=True
     )
-    ratio: float = real(0.075, "LSC: larger values give more compact shapes", 0.001, 1, step=0.005, log=True)
-    iterations: int = whole(10, "how often the superpixels are moved", 1, 50)
-    min_size: int = min_size(25)
+    lsc_ratio: float = real(0.075, "LSC: larger values give more compact shapes", 0.001, 1, step=0.005, log=True)
+    iterations: int = whole(10, "the most rounds", 1, 1000, log=True)
+    join: float = join(100.0)
+    min_size: int = min_size(10)
     work_size: int = work_size(1000)
 
     def raw(self, image_rgb: Pixels) -> Any:
@@ -34,7 +35,8 @@ class Superpixel(Method):
         from labelimg.segmentatimg.pixels import lab
 
         return (
-            superpixels(lab(image_rgb), self.algorithm, self.region_size, self.ruler, self.ratio, self.iterations) + 1
+            superpixels(lab(image_rgb), self.algorithm, self.region_size, self.ruler, self.lsc_ratio, self.iterations)
+            + 1
         )
 
 
