@@ -14,17 +14,17 @@ from labelimg.app import theme
 from labelimg.app.canvas import ZOOM_STEP
 from labelimg.app.colour_window import ColourWindow
 from labelimg.app.debug_windows import DebugWindows
+from labelimg.app.hand import Hand
 from labelimg.app.help_window import HelpWindow
 from labelimg.app.leaving import Leaving
 from labelimg.app.picture_window import PictureWindow
 from labelimg.app.settings import Settings
 from labelimg.app.status import StatusLine
 from labelimg.errors import LabelimgError, printable
-from labelimg.segmentatimg.gestures import Brush, BrushSize, Cut, Fill, Mode, Order, Pan, SaveAndNext, Stroke, Zoom
+from labelimg.segmentatimg.gestures import Mode
 from labelimg.segmentatimg.maskfolder import MaskFolder
 from labelimg.segmentatimg.methods.base import Method
-from labelimg.segmentatimg.picture import NOTHING, Picture
-from labelimg.segmentatimg.pyramid import Bounds
+from labelimg.segmentatimg.picture import Picture
 from labelimg.segmentatimg.session import DEFAULT_MEMORY, Session
 
 if TYPE_CHECKING:
@@ -62,37 +62,23 @@ class Controller(QObject):
         self.wishes = wishes
         self.settings = settings or Settings()
         self.session: Session | None = None
-        self._method = wishes.method
         self.window = PictureWindow(wishes.method)
         self.colours = ColourWindow(self.window)
         self.debug = DebugWindows(self.window)
         self.status = StatusLine(self.window)
         self.leaving = Leaving(self.window)
+        self.hand = Hand(self.window, self.colours, self.debug, self.status, self.settings, self.save_and_next)
         self._help: HelpWindow | None = None
         self.posted.connect(self._run, Qt.ConnectionType.QueuedConnection)
         self._connect()
         self._restore()
 
     def _connect(self) -> None:
-        window, canvas, panel = self.window, self.window.canvas, self.window.panel
-        canvas.orders.connect(self._order)
-        canvas.pointed.connect(lambda x, y, segment: self.status.point(self.session, x, y, segment))
-        canvas.mode_changed.connect(self._mode_changed)
-        canvas.paint_hidden.connect(self._hide_paint)
-        canvas.view_changed.connect(lambda: self.status.zoom(canvas.view.scale))
+        window = self.window
         window.command.connect(self.do)
-        window.colour_key.connect(self.take_colour)
         window.folder_wanted.connect(self.ask_and_open)
         window.close_wanted.connect(self.quit)
         window.list.chosen.connect(self.go)
-        panel.previewed.connect(self._preview)
-        panel.chosen.connect(self._set_method)
-        panel.paint_opacity.connect(lambda value: self._set_opacity("paint", value))
-        panel.edge_opacity.connect(lambda value: self._set_opacity("edges", value))
-        panel.level_wanted.connect(self._set_level)
-        self.colours.chosen.connect(self.take_colour)
-        self.colours.renamed.connect(self._rename_colour)
-        self.colours.added.connect(self.add_colour)
         self.colours.key.connect(window.relay)
         for debug in (self.debug.segments, self.debug.paint):
             debug.key.connect(window.relay)
@@ -150,9 +136,9 @@ class Controller(QObject):
             self.window.message.warn(f"there are no images in {printable(folder)}; choose another folder")
             return False
         self._close_session()
-        session = self.session = Session(
+        session = self.session = self.hand.session = Session(
             found,
-            self._method,
+            self.hand.method,
             post=self.posted.emit,
             tell=self._told,
             ahead=wishes.ahead,
@@ -172,7 +158,7 @@ class Controller(QObject):
         self.window.show_canvas(True)
         row = None if first is None else session.row_of(os.path.realpath(first))
         self.go(row if row is not None else session.first_open() or 0)
-        self._show_palette()
+        self.hand.show_palette()
         return True
 
     def _close_session(self) -> None:
@@ -182,7 +168,7 @@ class Controller(QObject):
             self.window.canvas.show_scene(None)
             self.debug.hide()
             self.session.close()
-            self.session = None
+            self.session = self.hand.session = None
 
     # ---------------------------------------------------------------------------------------------- going about
 
@@ -195,13 +181,13 @@ class Controller(QObject):
         """Bring an image into sight."""
         if self.session is None or not len(self.session):
             return
-        self.window.canvas.end_gesture()
+        canvas = self.window.canvas
+        canvas.end_gesture()
+        canvas.show_segments(None)
+        canvas.show_scene(None)
         if self.window.message.is_warning and not self.window.message.about_saving:
             self.window.message.hide()
         picture = self.session.go(row)
-        canvas = self.window.canvas
-        canvas.show_segments(None)
-        canvas.show_scene(None)
         self.window.list.show_current(row)
         if picture.scene is not None:
             self._show_scene(picture)
@@ -297,7 +283,7 @@ class Controller(QObject):
             canvas.show_segments(picture)
         canvas.scene_changed()
         self.window.panel.show_level(painting.current_level, painting.level_count)
-        self._show_palette()
+        self.hand.show_palette()
         if self.debug.shown:
             self.debug.follow(picture, os.path.basename(picture.path))
 
@@ -322,123 +308,6 @@ class Controller(QObject):
         )
         self.status.show(session)
 
-    # ---------------------------------------------------------------------------------------------- painting
-
-    def _order(self, order: Order) -> None:
-        """Carry out what a gesture means."""
-        canvas, session = self.window.canvas, self.session
-        match order:
-            case Pan(dx, dy):
-                canvas.pan(dx, dy)
-            case Zoom(steps, at):
-                canvas.zoom(ZOOM_STEP**steps, at)
-            case BrushSize(steps):
-                radius = max(canvas.brush_radius * 1.2**steps, canvas.brush_radius + (1 if steps > 0 else -1))
-                canvas.set_brush_radius(round(min(_LARGEST_BRUSH, max(0, radius if steps > 0 else radius - 0.5))))
-            case SaveAndNext():
-                self.save_and_next()
-            case _ if session is not None and session.current is not None:
-                try:
-                    bounds = session.current.carry_out(order, session.palette.current, canvas.brush_radius)
-                except LabelimgError as error:
-                    self.window.message.warn(str(error))
-                    return
-                self._changed(session.current, bounds, segments=isinstance(order, Cut))
-                if isinstance(order, Fill | Stroke | Brush):
-                    return
-                if isinstance(order, Cut):
-                    canvas.segments_changed()
-
-    def _changed(self, picture: Picture, bounds: Bounds, *, segments: bool) -> None:
-        """Show what a change of the painting changed."""
-        if bounds == NOTHING or self.session is None:
-            return
-        self.window.canvas.scene_changed(bounds)
-        self.debug.changed(picture, bounds, segments=segments)
-        if self.session.note_unsaved(picture):
-            self.window.model.mark(picture.row, unsaved=picture.unsaved)
-            self.status.show(self.session)
-        if picture.painting is not None:
-            self.window.enable(undo=picture.painting.can_undo, redo=picture.painting.can_redo)
-
-    def _history(self, step: Callable[[Picture], Bounds]) -> None:
-        self.window.canvas.end_gesture()
-        picture = self.picture
-        if picture is not None:
-            self._changed(picture, step(picture), segments=True)
-            self.window.canvas.segments_changed()
-
-    def _set_level(self, level: int) -> None:
-        self.window.canvas.end_gesture()
-        if self.session is not None:
-            self.session.set_level(level)
-
-    def _step_level(self, by: int) -> None:
-        picture = self.picture
-        if picture is not None and picture.painting is not None:
-            self._set_level(picture.painting.current_level + by)
-
-    def _preview(self, method: Method) -> None:
-        if self.session is not None:
-            self.session.preview(method)
-
-    def _set_method(self, method: Method) -> None:
-        self._method = method
-        if self.session is not None and method != self.session.method:
-            self.window.canvas.end_gesture()
-            self.session.set_method(method)
-            self.window.canvas.show_note("finding segments…")
-
-    # ---------------------------------------------------------------------------------------------- colours
-
-    def take_colour(self, index: int) -> None:
-        """Take the colour at a place in hand."""
-        if self.session is not None and self.session.palette.select(index):
-            self.window.canvas.end_gesture()
-            self._show_palette()
-
-    def add_colour(self, colour: Colour) -> None:
-        """Offer any colour, and take it in hand."""
-        if self.session is not None:
-            self.take_colour(self.session.palette.add(colour))
-
-    def _rename_colour(self, index: int, name: str) -> None:
-        session = self.session
-        if session is None or not session.palette.rename(session.palette.colours[index], name):
-            return
-        try:
-            session.save_classes()
-        except LabelimgError as error:
-            self.window.message.warn(f"the class names were not saved: {error}")
-        self._show_palette()
-
-    def _show_palette(self) -> None:
-        if self.session is not None:
-            self.colours.show_palette(self.session.palette)
-            self.window.canvas.set_colour(self.session.palette.current)
-
-    def _mode_changed(self) -> None:
-        mode = self.window.canvas.gestures.mode
-        self.colours.show_mode(mode)
-        self.window.check("brush", mode is Mode.BRUSH)
-
-    def _hide_paint(self, hidden: bool) -> None:
-        scene = None if self.picture is None else self.picture.scene
-        if scene is not None:
-            scene.paint_alpha = 0.0 if hidden else self.window.panel.paint.value() / 100
-            self.window.canvas.scene_changed()
-        self.window.check("hide", hidden)
-
-    def _set_opacity(self, of: str, value: float) -> None:
-        self.settings.set_percent(of, round(100 * value))
-        scene = None if self.picture is None else self.picture.scene
-        if scene is not None:
-            if of == "paint":
-                scene.paint_alpha = value
-            else:
-                scene.edge_alpha = value
-            self.window.canvas.scene_changed()
-
     # ---------------------------------------------------------------------------------------------- commands
 
     def do(self, name: str) -> None:
@@ -457,11 +326,11 @@ class Controller(QObject):
                 canvas.end_gesture()
                 self.session.save(self.picture)
             case "undo":
-                self._history(Picture.undo)
+                self.hand.history(Picture.undo)
             case "redo":
-                self._history(Picture.redo)
+                self.hand.history(Picture.redo)
             case "reset":
-                self._history(Picture.reset)
+                self.hand.history(Picture.reset)
             case "brush" if self.session is not None:
                 canvas.toggle_brush()
                 window.check("brush", canvas.gestures.mode is Mode.BRUSH)
@@ -470,9 +339,9 @@ class Controller(QObject):
                 if not self.session.stamp():
                     window.message.notice("no templates: start with --templates DIR --segments DIR, see the manual")
             case "coarser":
-                self._step_level(1)
+                self.hand.step_level(1)
             case "finer":
-                self._step_level(-1)
+                self.hand.step_level(-1)
             case "stop":
                 canvas.end_gesture()
             case "next" | "previous" if self.session is not None and self.picture is not None:
@@ -487,7 +356,7 @@ class Controller(QObject):
             case "zoom_in" | "zoom_out":
                 canvas.zoom(ZOOM_STEP if name == "zoom_in" else 1 / ZOOM_STEP)
             case "hide":
-                self._hide_paint(window.actions_by_name["hide"].isChecked())
+                self.hand.hide_paint(window.actions_by_name["hide"].isChecked())
             case "colours":
                 self.colours.setVisible(not self.colours.isVisible())
             case "debug":

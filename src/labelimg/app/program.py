@@ -6,7 +6,8 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from types import TracebackType
 
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
@@ -59,6 +60,7 @@ def run(folder: str | None, wishes: Wishes) -> int:
     controller.set_theme(controller.settings.theme)
     app.styleHints().colorSchemeChanged.connect(lambda _: controller.set_theme(controller.settings.theme))
     controller.finished.connect(app.quit)
+    sys.excepthook = _shown_by(controller)
     controller.show()
     if folder is not None:
         QTimer.singleShot(0, lambda: controller.open(folder))
@@ -68,3 +70,16 @@ def run(folder: str | None, wishes: Wishes) -> int:
     turns.start(200)
     turns.timeout.connect(lambda: None)
     return app.exec()
+
+
+def _shown_by(controller: Controller) -> Callable[[type[BaseException], BaseException, TracebackType | None], None]:
+    """What tells of a fault of ours: the traceback goes to stderr, a line to the window, and the work goes on."""
+
+    def tell(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+        sys.__excepthook__(kind, error, traceback)
+        controller.window.message.warn(
+            f"a fault in Labelimg itself: {kind.__name__}: {error}. What was painted is in the journal; "
+            "please report what the terminal shows"
+        )
+
+    return tell

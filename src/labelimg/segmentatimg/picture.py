@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from labelimg.segmentatimg.journal import Journal
     from labelimg.segmentatimg.methods.base import Method
     from labelimg.segmentatimg.painting import Colour, Painting, Rect
+    from labelimg.segmentatimg.preparing import Prepared
 
 NOTHING: Bounds = (0, 0, 0, 0)
 
@@ -37,7 +38,6 @@ class Picture:
         self.method: Method | None = None
         self.reason = ""
         self.busy = False
-        self.restored = False  # paint came back that was never saved
         self.saved_revision = 0
 
     @property
@@ -56,6 +56,15 @@ class Picture:
         return pixels * (
             4 + (10 if self.scene is not None and self.scene.has_edges else 0) + (24 if self.painting else 0)
         )
+
+    def take(self, made: Prepared, method: Method) -> None:
+        """From now on it can be painted on."""
+        painting = self.painting = made.painting
+        self.journal, self.method = made.journal, method
+        self.saved_revision = -1 if made.replayed.changes else painting.revision
+        if self.scene is not None:
+            self.scene.set_paint(painting.paint, painting.colours)
+        self.show_segments(painting.labels, made.edges)
 
     # ---------------------------------------------------------------------------------------------- painting
 

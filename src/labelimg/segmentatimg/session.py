@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labelimg import files
 from labelimg.decoding import Shrink, read
 from labelimg.errors import LabelimgError, UnreadableImageError
 from labelimg.segmentatimg.crew import Crew
 from labelimg.segmentatimg.jobs import LEVELS_FINER, Job, Part
 from labelimg.segmentatimg.palette import Palette
 from labelimg.segmentatimg.picture import Picture, edges_of
+from labelimg.segmentatimg.preparing import Prepared, prepare
 from labelimg.segmentatimg.pyramid import EdgePyramid
+from labelimg.segmentatimg.saving import Post, Saver, Tell
 from labelimg.segmentatimg.scene import PictureScene
 from labelimg.segmentatimg.shared import SharedArray
 
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from labelimg.segmentatimg.maskfolder import MaskFolder
     from labelimg.segmentatimg.methods.base import Method
     from labelimg.segmentatimg.templates import Template
-
-Post = Callable[[Callable[[], None]], None]
-Tell = Callable[[str, "Picture", str], None]
 
 DEFAULT_MEMORY = 1 << 30
 
@@ -60,7 +57,6 @@ class Session:
         self.palette = Palette()
         self.level = LEVELS_FINER
         self.current: Picture | None = None
-        self.unsaved: set[int] = set()
         self._rows = {path: row for row, path in enumerate(folder.images)}
         self._pictures: dict[int, Picture] = {}
         self._jobs: dict[int, Picture] = {}
@@ -68,9 +64,8 @@ class Session:
         self._post, self._tell = post, tell
         self._closed = False
         self._crew = Crew(self._report, min(ahead, 1))
-        self._saver = ThreadPoolExecutor(1, thread_name_prefix="labelimg-save")
+        self._saver = Saver(folder, post, tell)
         self._worker = ThreadPoolExecutor(2, thread_name_prefix="labelimg-paint")
-        self._saving: set[int] = set()
 
     # ---------------------------------------------------------------------------------------------- going about
 
@@ -126,7 +121,7 @@ class Session:
             (
                 row
                 for row, path in enumerate(self.folder.images)
-                if row not in self._saving and not self.folder.is_done(path)
+                if row not in self._saver.rows and not self.folder.is_done(path)
             ),
             None,
         )
@@ -179,7 +174,7 @@ class Session:
 
     def _may_go(self, picture: Picture) -> bool:
         kept = picture.journal is not None and not getattr(picture.journal, "broken", False)
-        return picture.row not in self._saving and not picture.busy and (not picture.unsaved or kept)
+        return picture.row not in self._saver.rows and not picture.busy and (not picture.unsaved or kept)
 
     def _forget(self, picture: Picture) -> None:
         self._pictures.pop(picture.row, None)
@@ -227,48 +222,31 @@ class Session:
             self._tell("preview" if job.preview else "segments", picture, "")
 
     def _make_painting(self, job: Job, picture: Picture, maps: list[Any]) -> None:
-        """Build the painting with what was saved and what was never saved; in a worker's thread."""
-        from labelimg.segmentatimg.journal import Journal
-        from labelimg.segmentatimg.painting import Painting
+        """Build the painting; in a worker's thread."""
 
-        scene = picture.decoded
-        assert scene is not None
+        def warn(text: str) -> None:
+            self._post(lambda: self._tell("warning", picture, text))
+
         try:
-            size = scene.size
-            painting = Painting(scene.image, maps, masks=self.folder.load(picture.path, size))
-            painting.level(min(self.level, painting.level_count - 1))
-            journal = Journal(
-                self.folder.journal_of(picture.path),
-                painting,
-                self.folder.stamp(picture.path),
-                warn=lambda text: self._post(lambda: self._tell("warning", picture, text)),
-            )
-            replayed = journal.replay()
-            labels = painting.labels
-            edges = edges_of(labels)
+            made = prepare(self.folder, picture, maps, self.level, warn)
         except (LabelimgError, MemoryError) as error:
             reason = str(error) if isinstance(error, LabelimgError) else "it does not fit in memory"
             self._post(lambda: self._failed(picture, reason))
+        else:
+            self._post(lambda: self._painting_came(job, picture, made))
+
+    def _painting_came(self, job: Job, picture: Picture, made: Prepared) -> None:
+        if picture.painting is not None:  # it was made twice
+            made.journal.close()
             return
-
-        def done() -> None:
-            if picture.painting is not None:  # it was made twice
-                journal.close()
-                return
-            picture.painting, picture.journal, picture.method = painting, journal, job.method
-            picture.saved_revision = painting.revision if not replayed.changes else -1
-            picture.restored = bool(replayed.changes)
-            scene.set_paint(painting.paint, painting.colours)
-            picture.show_segments(labels, edges)
-            self.palette.add_all(painting.colours)
-            self.note_unsaved(picture)
-            self._tell("painting", picture, "")
-            if replayed.changes or replayed.notice:
-                self._tell("restored", picture, replayed.notice)
-            if picture.method != self.method and picture is self.current:
-                self._crew.now(self._job(picture, self.method), picture.image)
-
-        self._post(done)
+        picture.take(made, job.method)
+        self.palette.add_all(made.painting.colours)
+        self.note_unsaved(picture)
+        self._tell("painting", picture, "")
+        if made.replayed.changes or made.replayed.notice:
+            self._tell("restored", picture, made.replayed.notice)
+        if picture.method != self.method and picture is self.current:
+            self._crew.now(self._job(picture, self.method), picture.image)
 
     def _other_segments(self, job: Job, picture: Picture, maps: list[Any]) -> None:
         painting = picture.painting
@@ -336,7 +314,7 @@ class Session:
         self.level = LEVELS_FINER
         here = self.current
         for picture in list(self._pictures.values()):
-            if picture is not here and self._may_go(picture) and not picture.unsaved:
+            if picture is not here and self._may_go(picture):
                 self._forget(picture)
         self._crew.ahead([])
         if here is not None:
@@ -390,49 +368,31 @@ class Session:
 
     # ---------------------------------------------------------------------------------------------- saving
 
+    @property
+    def unsaved(self) -> set[int]:
+        """The rows of the images with paint of this sitting, or an earlier one, that was not saved."""
+        return self._saver.unsaved
+
+    @property
+    def saving(self) -> bool:
+        """Whether masks are being written."""
+        return bool(self._saver.rows)
+
     def note_unsaved(self, picture: Picture) -> bool:
         """Keep account of whether the picture has unsaved paint; whether that is another than before."""
-        before = picture.row in self.unsaved
-        (self.unsaved.add if picture.unsaved else self.unsaved.discard)(picture.row)
-        return before != picture.unsaved
+        return self._saver.note(picture)
 
     def save(self, picture: Picture) -> bool:
         """Write the picture's masks in another thread, as they are now; whether there is anything to write."""
-        painting, journal = picture.painting, picture.journal
-        if painting is None or journal is None or picture.busy:
-            return False
-        masks, revision = painting.masks(), painting.revision
-        with suppress(LabelimgError):
-            journal.saving()
-        self._saving.add(picture.row)
+        return self._saver.save(picture)
 
-        def run() -> None:
-            try:
-                self.folder.save(picture.path, masks)
-                stamp = self.folder.stamp(picture.path)
-            except (LabelimgError, OSError) as error:
-                reason = str(error)
-                self._post(lambda: back("", reason))
-            else:
-                self._post(lambda: back(stamp, ""))
+    def save_all(self) -> None:
+        """Save all paint that was not saved; each image comes by `tell`."""
+        self._saver.save_all(self._pictures)
 
-        def back(stamp: str, reason: str) -> None:
-            self._saving.discard(picture.row)
-            if reason:
-                self._tell("save failed", picture, reason)
-                return
-            picture.restored = False
-            if painting.revision == revision:
-                picture.saved_revision = revision
-                self.note_unsaved(picture)
-                try:
-                    journal.saved(stamp)
-                except LabelimgError as error:
-                    self._tell("warning", picture, str(error))
-            self._tell("saved", picture, "")
-
-        self._saver.submit(run)
-        return True
+    def discard_unsaved(self) -> None:
+        """Forget all paint that was not saved."""
+        self._saver.discard(self._pictures)
 
     def save_classes(self) -> None:
         """Write the names of the colours; raises OutputError."""
@@ -446,55 +406,11 @@ class Session:
 
         self.palette = Palette(load_classes(self.folder.out))
 
-    @property
-    def saving(self) -> bool:
-        """Whether masks are being written."""
-        return bool(self._saving)
-
-    def discard_unsaved(self) -> None:
-        """Forget all paint of this sitting that was not saved."""
-        for row in sorted(self.unsaved):
-            picture = self._pictures.get(row)
-            if picture is not None and picture.journal is not None:
-                picture.journal.close()
-            with suppress(LabelimgError):
-                files.remove_file(self.folder.journal_of(self.folder.images[row]))
-        self.unsaved.clear()
-
-    def save_all(self) -> None:
-        """Save all paint of this sitting that was not saved; each image comes by `tell`."""
-        for row in sorted(self.unsaved - self._saving):
-            picture = self._pictures.get(row)
-            if picture is None or picture.painting is None:
-                picture = self._from_journal(row)
-            if picture is not None:
-                self.save(picture)
-
-    def _from_journal(self, row: int) -> Picture | None:
-        """An image that memory had no room for, with its paint but without segments, to be saved."""
-        from labelimg.segmentatimg.journal import Journal
-        from labelimg.segmentatimg.painting import Painting
-
-        picture = Picture(row, self.folder.images[row])
-        try:
-            image = read(picture.path, Shrink(colour=True))
-            size = image.shape[1], image.shape[0]
-            picture.painting = Painting(image, None, masks=self.folder.load(picture.path, size))
-            picture.journal = Journal(
-                self.folder.journal_of(picture.path), picture.painting, self.folder.stamp(picture.path)
-            )
-            picture.journal.replay()
-            picture.saved_revision = -1
-        except LabelimgError as error:
-            self._tell("save failed", picture, str(error))
-            return None
-        return picture
-
     def close(self) -> None:
         """End the workers; masks that are being written are written."""
         self._closed = True
         self._crew.close()
-        self._saver.shutdown()
+        self._saver.close()
         self._worker.shutdown()
         for picture in self._pictures.values():
             if picture.journal is not None:
