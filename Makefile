@@ -54,7 +54,7 @@ test-bounds: $(VENV)/.installed-dev ## run the kernel tests with every array acc
 	@echo "running the kernel tests with numba's bounds check"
 	@mkdir -p build/numba-bounds
 	@NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR="$(CURDIR)/build/numba-bounds" \
-		$(BIN)/python -m pytest tests/clusterimg/test_kernels.py </dev/null
+		$(BIN)/python -m pytest tests/clusterimg/test_kernels.py tests/segmentatimg/test_painting.py </dev/null
 
 datasets: $(DATA)/.built ## build the labelled data sets in bench-data/ (downloads 180 MB of Debian packages)
 

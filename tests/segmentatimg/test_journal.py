@@ -136,10 +136,11 @@ def _runs(starts, lengths, values):
     "change",
     [
         {"paint": [_runs([16], [1], [1])]},
-        {"paint": [_runs([-1], [1], [1])]},
-        {"paint": [_runs([0], [-1], [1])]},
+        {"paint": [_runs([0], [0], [1])]},
+        {"paint": [_runs([0], [200_000], [1])]},
+        {"paint": ["AQAAAAgBAAA="]},
         {"paint": [_runs([2], [3], [1])]},
-        {"paint": [_runs([4, 0], [1, 1], [1])]},
+        {"paint": [_runs([4, 4], [1, 1], [1])]},
         {"paint": [_runs([0, 1], [3, 1], [1])]},
         {"paint": [_runs([0], [1], [2])]},
         {"paint": ["!"]},
@@ -179,7 +180,7 @@ def test_packed_runs_that_unfold_to_more_than_the_image_are_refused_without_unfo
     painting.fill(0, 0, RED)
     journal.close()
     records = lines(path)
-    bomb = base64.b64encode((16).to_bytes(4, "little") + zlib.compress(bytes(50_000_000))).decode()
+    bomb = base64.b64encode((16).to_bytes(4, "little") + b"\1\1" + zlib.compress(bytes(50_000_000))).decode()
     written(path, [records[0], {**records[1], "paint": [bomb]}])
     _, journal, replayed = opened(path)
     journal.close()

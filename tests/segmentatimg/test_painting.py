@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from painting_model import Model, line, near_path, path
 
 from labelimg.errors import UsageError
+from labelimg.segmentatimg import index
 from labelimg.segmentatimg.geometry import brush_runs, line_pixels, path_pixels, pixels_of
 from labelimg.segmentatimg.painting import Painting, Rect
 
@@ -94,9 +95,11 @@ def act(painting, model, action):
 
 
 @settings(max_examples=400, deadline=None)
-@given(label_maps(), st.lists(ACTION, min_size=1, max_size=12))
-def test_random_actions_do_what_the_flood_fill_model_does(maps, actions):
+@given(label_maps(), st.lists(ACTION, min_size=1, max_size=12), st.booleans())
+def test_random_actions_do_what_the_flood_fill_model_does(maps, actions, levels_are_built):
     painting, model = Painting(blank(*maps[0].shape), maps), Model(maps)
+    for level in (1, 2, 0) if levels_are_built else ():
+        painting.level(level)
     for action in actions:
         before, labels = shown(painting), painting.labels.copy()
         revision = painting.revision
@@ -110,6 +113,9 @@ def test_random_actions_do_what_the_flood_fill_model_does(maps, actions):
         assert painting.revision != revision or (shown(painting) == before).all()
         for number in range(1, painting.segment_count + 1):
             np.testing.assert_array_equal(painting.segment_pixels(number), np.flatnonzero(painting.labels == number))
+    for model.level in range(3):
+        painting.level(model.level)
+        np.testing.assert_array_equal(renumbered(painting.labels), model.numbered())
 
 
 @settings(max_examples=60, deadline=None)
@@ -136,6 +142,18 @@ def test_undoing_all_gives_back_the_beginning_and_redoing_all_the_end(maps, acti
     np.testing.assert_array_equal(painting.labels, labels)
 
 
+def test_large_segments_are_divided_like_small_ones(monkeypatch):
+    for large in (0, 3, 20_000):
+        monkeypatch.setattr(index, "_LARGE", large)
+        labels = np.ones((9, 12), int)
+        labels[:, 8:10], labels[4:, 10:] = 2, 3
+        painting, model = painted(labels), Model([labels])
+        for p, q in (((0, 0), (11, 8)), ((0, 8), (11, 0))):
+            painting.cut(p, q)
+            model.cut(p, q)
+        np.testing.assert_array_equal(renumbered(painting.labels), model.numbered())
+
+
 @settings(max_examples=60, deadline=None)
 @given(label_maps(), label_maps(), st.lists(ACTION, min_size=1, max_size=8))
 def test_another_segmentation_leaves_the_paint_and_undo_goes_on(maps, others, actions):
@@ -160,6 +178,19 @@ def test_another_segmentation_leaves_the_paint_and_undo_goes_on(maps, others, ac
         painting.redo()
     if not model.undone:
         np.testing.assert_array_equal(painting.paint, last)
+
+
+def test_what_is_done_again_in_another_segmentation_stays_whatever_is_painted_around_it():
+    painting = painted([[1, 1, 1]])
+    painting.fill(0, 0, RED)
+    painting.brush([(1, 0)], 0, None)
+    painting.undo()
+    painting.set_labels(np.array([[1, 0, 2]]))
+    painting.redo()
+    assert painting.paint.tolist() == [[1, 0, 1]]
+    painting.fill(2, 0, BLUE)
+    painting.fill(2, 0, RED)
+    assert painting.paint.tolist() == [[1, 0, 1]]
 
 
 # ------------------------------------------------------------------------------------------------------------ geometry
@@ -234,6 +265,16 @@ def test_an_edge_of_up_to_seven_pixels_is_filled_and_no_thicker_one():
         assert painting.paint.all() == filled
 
 
+def test_where_an_edge_lies_between_two_pairs_it_has_no_colour():
+    painting = painted([[1, 2, 3], [4, 0, 5], [6, 7, 8]])
+    painting.stroke([(1, 0), (1, 0)], RED)
+    painting.fill(1, 2, RED)
+    assert painting.paint[1, 1] == 1
+    painting.fill(0, 1, BLUE)
+    painting.fill(2, 1, BLUE)
+    assert painting.paint[1, 1] == 0
+
+
 def test_the_edges_outside_of_what_is_painted_stay_unpainted():
     labels = np.zeros((7, 7), int)
     labels[1:6, 1:3], labels[1:6, 4:6] = 1, 2
@@ -274,6 +315,20 @@ def test_a_cut_is_made_at_every_level_also_at_those_that_are_seen_later():
     assert painting.labels.tolist() == [[1] * 4] * 3
     painting.level(0)
     assert painting.labels.tolist() == [[1, 1, 2, 2]] * 3
+
+
+def test_cuts_through_the_parts_of_earlier_cuts_are_made_at_levels_that_are_not_shown():
+    painting = painted([np.arange(30).reshape(5, 6) + 1, np.ones((5, 6), int)])
+    painting.level(1)
+    painting.level(0)
+    painting.cut((2, 0), (2, 4))
+    painting.cut((0, 2), (5, 2))
+    painting.level(1)
+    assert painting.segment_count == 4
+    assert renumbered(painting.labels)[0].tolist() == [1, 1, 0, 2, 2, 2]
+    for count in (2, 1):
+        painting.undo()
+        assert painting.segment_count == count
 
 
 def test_a_stroke_misses_no_segment_between_two_points():
@@ -330,6 +385,19 @@ def test_reset_takes_paint_and_cuts_away_and_can_be_undone():
     np.testing.assert_array_equal(painting.paint, paint)
     assert painting.redo() and not painting.masks()
     assert not painting.reset()
+
+
+def test_after_a_reset_edges_belong_to_what_they_lie_between_again():
+    painting = painted([[1, 0, 2]] * 3)
+    painting.cut((1, 0), (1, 1))
+    painting.brush([(1, 2)], 0, BLUE)
+    painting.reset()
+    painting.stroke([(0, 0), (2, 0)], RED)
+    assert painting.paint.tolist() == [[2, 2, 2]] * 3
+    for _ in range(2):
+        painting.undo()
+    painting.stroke([(0, 0), (2, 0)], RED)
+    assert painting.paint.tolist() == [[2, 0, 2], [2, 0, 2], [2, 1, 2]]
 
 
 def test_a_brush_paints_edges_and_cuts_and_its_paint_is_not_what_follows():

@@ -14,10 +14,7 @@ import typer
 from labelimg.errors import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from labelimg.clusterimg.results import Clustering
-    from labelimg.images import Unreadable
 
 _LISTED = 20  # unreadable images that are named on the terminal; all are in unreadable.csv
 _REFRESH_S = 0.1
@@ -131,12 +128,6 @@ def print_plan(result: Clustering) -> None:
         place = result.written.get(image)
         if place is not None:
             typer.echo(f"{printable(os.path.relpath(image, result.root))} -> {printable(place)}")
-
-
-def print_left_out(unreadable: Sequence[Unreadable], root: str) -> None:
-    """A line on stderr for each image that could not be read, with the reason."""
-    for each in unreadable:
-        typer.echo(f"labelimg: {printable(os.path.relpath(each.path, root))}: {each.reason}", err=True)
 
 
 def print_unreadable(result: Clustering) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from labelimg.cli.options import MASKS, QUIET, THREADS, ImageFolder
-from labelimg.cli.show import Progress, print_left_out
+from labelimg.cli.show import Progress
 from labelimg.errors import printable
 
 
@@ -82,7 +82,9 @@ def stamp(
             progress=progress,
         )
     if not quiet:
-        print_left_out(done.unreadable, folder.root)
+        for each in done.unreadable:
+            name = printable(os.path.relpath(each.path, folder.root))
+            typer.echo(f"labelimg: {name}: {each.reason}", err=True)
     stamped = sum(bool(found) for found in done.matches.values())
     seconds = round(time.perf_counter() - begin, 3)
     if as_json:

@@ -13,6 +13,8 @@ from labelimg.segmentatimg.geometry import Positions, Rect, distinct
 Labels = NDArray[np.int32]
 Runs = tuple[Positions, Positions]
 
+_LARGE = 20_000  # runs
+
 
 @dataclass(frozen=True)
 class Division:
@@ -82,7 +84,6 @@ class SegmentIndex:
 
         The positions are sorted, each once.
         """
-        from labelimg.segmentatimg.kernels import painting as kernels
 
         inside = numbers > 0
         positions, numbers = positions[inside], numbers[inside]
@@ -90,36 +91,54 @@ class SegmentIndex:
         before = {segment: self.runs(segment) for segment in crossed}
         if not crossed:
             return Division({}, (), positions, numbers)
-        # All crossed segments at once, for a line across the image crosses hundreds.
-        starts = np.concatenate([runs[0] for runs in before.values()])
-        lengths = np.concatenate([runs[1] for runs in before.values()])
-        owner = np.repeat(np.array(crossed, np.int32), [len(runs[0]) for runs in before.values()])
-        order = np.argsort(starts, kind="stable")
-        starts, lengths, source = kernels.without(starts[order], lengths[order], positions)
-        owner = owner[order][source]
+        # Small segments all at once, for a line across the image crosses hundreds; large ones by themselves, for
+        # sorting their runs in among others would take longer than all the rest.
+        large = [segment for segment, runs in before.items() if len(runs[0]) > _LARGE]
+        small = [segment for segment, runs in before.items() if len(runs[0]) <= _LARGE]
+        parts: list[tuple[int, Runs, int]] = []
+        if small:
+            parts += self._divide(small, positions[_among(numbers, np.array(small, np.int32))])
+        for segment in large:
+            parts += self._divide([segment], positions[numbers == segment])
+        return Division(before, tuple(parts), positions, numbers)
+
+    def _divide(self, segments: list[int], holes: Positions) -> list[tuple[int, Runs, int]]:
+        """Take the holes out of segments: the new parts, their runs, and what each was a part of."""
+        from labelimg.segmentatimg.kernels import painting as kernels
+
+        runs = [self.runs(segment) for segment in segments]
+        nothing = runs[0][0][:0], runs[0][1][:0]
+        self._changed.update(dict.fromkeys(segments, nothing))  # until parts are found
+        owner = np.array(segments, np.int32)
+        if len(segments) == 1:
+            starts, lengths, _ = kernels.without(*runs[0], holes)
+        else:
+            starts, lengths = (np.concatenate(each) for each in zip(*runs, strict=True))
+            order = np.argsort(starts, kind="stable")
+            owner = np.repeat(owner, [len(each[0]) for each in runs])
+            starts, lengths, source = kernels.without(starts[order], lengths[order], holes)
+            owner = owner[order][source]
         number, count = kernels.connect(starts, lengths, owner, self.width)
         whose = np.empty(count, np.int32)
         whose[number - 1] = owner
         starts, lengths, first = kernels.group(starts, lengths, number, count)
         sizes = np.add.reduceat(lengths, first[1:-1], dtype=np.int64) if count else np.empty(0, np.int64)
-        self._changed.update(dict.fromkeys(crossed, (starts[:0], lengths[:0])))
-        largest = np.lexsort((-sizes, whose))
-        largest = largest[np.concatenate([[True], whose[largest][1:] != whose[largest][:-1]])[: len(largest)]]
+        by_size = np.lexsort((-sizes, whose))  # of each segment the largest part first, of equal ones the first
         keeps = np.zeros(count, np.bool_)
-        keeps[largest] = True
+        keeps[by_size[np.diff(whose[by_size], prepend=-1) > 0]] = True
         parts: list[tuple[int, Runs, int]] = []
         for part, (segment, keep) in enumerate(zip(whose.tolist(), keeps.tolist(), strict=True), 1):
-            runs = starts[first[part] : first[part + 1]], lengths[first[part] : first[part + 1]]
+            its = starts[first[part] : first[part + 1]], lengths[first[part] : first[part + 1]]
             if keep:
-                self._changed[segment] = runs
+                self._changed[segment] = its
                 continue
             self.count += 1
             root = self._root.get(segment, segment)
             self._root[self.count] = root
             self._family.setdefault(root, [root]).append(self.count)
-            self._changed[self.count] = runs
-            parts.append((self.count, runs, segment))
-        return Division(before, tuple(parts), positions, numbers)
+            self._changed[self.count] = its
+            parts.append((self.count, its, segment))
+        return parts
 
     def rejoin(self, division: Division) -> None:
         """Take the last division back."""
@@ -131,23 +150,31 @@ class SegmentIndex:
 
     def numbers_at(self, positions: Positions) -> Labels:
         """The segment of each of the pixels, 0 for none: what `draw` would write there."""
-        starts, lengths, number = self._all
-        numbers = np.zeros(len(positions), np.int32)
-        if not len(starts):
-            return numbers
-        run = np.searchsorted(starts, positions, side="right") - 1
-        inside = (run >= 0) & (positions < starts[run] + lengths[run])
-        numbers[inside] = number[run[inside]]
-        for root in distinct(numbers[inside]).tolist():
-            if root in self._changed:
-                its = np.flatnonzero(numbers == root)
-                numbers[its] = 0
-                for part in self._family.get(root, (root,)):
-                    starts, lengths = self._changed[part]
-                    if len(starts):
-                        run = np.searchsorted(starts, positions[its], side="right") - 1
-                        numbers[its[(run >= 0) & (positions[its] < starts[run] + lengths[run])]] = part
+        numbers = _found(*self._all, positions)
+        roots = [root for root in distinct(numbers).tolist() if root in self._changed]
+        if roots:
+            parts = [part for root in roots for part in self._family.get(root, (root,))]
+            runs = [self._changed[part] for part in parts]
+            starts, lengths = (np.concatenate(each) for each in zip(*runs, strict=True))
+            number = np.repeat(np.array(parts, np.int32), [len(each[0]) for each in runs])
+            order = np.argsort(starts, kind="stable")
+            divided = np.flatnonzero(_among(numbers, np.array(roots, np.int32)))
+            numbers[divided] = _found(starts[order], lengths[order], number[order], positions[divided])
         return numbers
+
+
+def _found(starts: Positions, lengths: Positions, number: Labels, positions: Positions) -> Labels:
+    """Of each position the number of the run that it is in, 0 for none."""
+    if not len(starts):
+        return np.zeros(len(positions), np.int32)
+    run = np.searchsorted(starts, positions, side="right") - 1
+    return np.where((run >= 0) & (positions < starts[run] + lengths[run]), number[run], np.int32(0))
+
+
+def _among(values: Labels, wanted: Labels) -> NDArray[np.bool_]:
+    """Which values are among the wanted ones, which are sorted."""
+    place = np.searchsorted(wanted, values)
+    return np.asarray(wanted[np.minimum(place, len(wanted) - 1)] == values)
 
 
 def rect_of(runs: Runs, width: int) -> Rect:

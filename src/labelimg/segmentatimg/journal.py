@@ -95,6 +95,11 @@ class Journal:
         self._painting.on_change = self._follow
         return found
 
+    @property
+    def broken(self) -> bool:
+        """Whether the journal could not be written, so that what was painted since is in memory alone."""
+        return self._broken
+
     def saving(self) -> None:
         """Call before the masks are saved: a crash in the middle of it then loses nothing."""
         if self._descriptor >= 0:
@@ -228,32 +233,41 @@ def _record(change: Change, colours: tuple[tuple[int, int, int], ...]) -> dict[s
 
 
 def _packed(starts: NDArray[np.int32], lengths: NDArray[np.int32], values: NDArray[np.uint8]) -> str:
-    """Runs as text: gaps between starts, lengths and values, packed; of one value only, that once."""
+    """Runs as text: gaps between starts, lengths and values, packed; of one value only, that once.
+
+    In front is how many runs there are, and in how many bytes each gap and each length is.
+    """
     gaps = np.diff(starts, prepend=np.int32(0))
-    data = b"".join(
-        np.ascontiguousarray(each).tobytes() for each in (gaps.astype("<i4"), lengths.astype("<i4"), values)
-    )
-    return base64.b64encode(len(starts).to_bytes(4, "little") + zlib.compress(data, 1)).decode("ascii")
+    sizes = [np.min_scalar_type(int(each.max(initial=0))).itemsize for each in (gaps, lengths)]
+    parts = [each.astype(f"<u{size}").tobytes() for each, size in zip((gaps, lengths), sizes, strict=True)]
+    packer = zlib.compressobj(1, strategy=zlib.Z_RLE)
+    data = packer.compress(b"".join(parts) + values.tobytes()) + packer.flush()
+    return base64.b64encode(len(starts).to_bytes(4, "little") + bytes(sizes) + data).decode("ascii")
 
 
 def _unpacked(text: str, most: int) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.uint8]]:
     """The runs; raises _UnusableError or ValueError for what `_packed` did not make, and for more than `most`."""
     data = base64.b64decode(text, validate=True)
     count = int.from_bytes(data[:4], "little")
-    if len(data) < 4 or count > most:
-        raise _UnusableError("the number of runs is wrong")
+    sizes = tuple(data[4:6])
+    if count > most or len(sizes) < 2 or not {1, 2, 4}.issuperset(sizes):
+        raise _UnusableError("what runs begin with is wrong")
+    at = count * sizes[0]
+    values_at = at + count * sizes[1]
     unpacker = zlib.decompressobj()
     try:
-        raw = unpacker.decompress(data[4:], 9 * count + 1)
+        raw = unpacker.decompress(data[6:], values_at + count + 1)
     except zlib.error as error:
         raise _UnusableError("packed data are damaged") from error
-    if len(raw) not in (8 * count + 1, 9 * count):
+    if len(raw) not in (values_at + 1, values_at + count):
         raise _UnusableError("packed data are too short")
-    starts = np.cumsum(np.frombuffer(raw, "<i4", count), dtype=np.int64)
+    starts = np.cumsum(np.frombuffer(raw, f"<u{sizes[0]}", count), dtype=np.int64)
     if count and (starts.min() < 0 or starts.max() >= most):
         raise _UnusableError("runs are outside of the image")
-    lengths = np.frombuffer(raw, "<i4", count, 4 * count)
-    return starts.astype(np.int32), lengths.astype(np.int32), np.frombuffer(raw, np.uint8, -1, 8 * count)
+    lengths = np.frombuffer(raw, f"<u{sizes[1]}", count, at).astype(np.int64)
+    if count and lengths.max() > most:
+        raise _UnusableError("runs are longer than the image")
+    return starts.astype(np.int32), lengths.astype(np.int32), np.frombuffer(raw, np.uint8, -1, values_at)
 
 
 def _line(record: dict[str, Any]) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,14 +168,11 @@ def default_out(images: files.StrPath) -> Path:
 
 def _prefixes(paths: Sequence[str], root: str) -> dict[str, str]:
     """What the masks of each image begin with: its name relative to the root, without the ending if that is enough."""
-    relative = {path: path[len(root.rstrip(os.sep)) + 1 :] for path in paths}
-    stems: dict[str, int] = {}
-    for name in relative.values():
-        stem = os.path.splitext(name)[0]
-        stems[stem] = stems.get(stem, 0) + 1
-    taken = set(relative.values())
-    prefixes = {}
-    for path, name in relative.items():
-        stem = os.path.splitext(name)[0]
-        prefixes[path] = stem if stems[stem] == 1 and stem not in taken else name
-    return prefixes
+    start = len(root.rstrip(os.sep)) + 1
+    names = [path[start:] for path in paths]
+    stems = [os.path.splitext(name)[0] for name in names]
+    shared, taken = Counter(stems), set(names)
+    return {
+        path: stem if shared[stem] == 1 and stem not in taken else name
+        for path, name, stem in zip(paths, names, stems, strict=True)
+    }

@@ -9,6 +9,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -42,6 +43,7 @@ def colour_text(colour: Colour, *, colons: bool = True) -> str:
     return "({})".format(",".join(f"{letter}{sign}{value}" for letter, value in zip("RGB", colour, strict=True)))
 
 
+@lru_cache(maxsize=1024)  # a folder has many masks of a few colours
 def colour_of(text: str) -> Colour | None:
     """The colour that a text such as "(R:204,G:0,B:0)" or "R-204,G-0,B-0" says; None for any other text."""
     found = _COLOUR.fullmatch(text)

@@ -22,7 +22,7 @@ class Paint:
     """A map uint8 (h, w): 0 nothing, k the colour colours[k - 1]; a colour keeps its number for good."""
 
     def __init__(self, height: int, width: int) -> None:
-        self.map: Values = np.zeros((height, width), np.uint8)
+        self.map: Values = np.full((height, width), 0, np.uint8)  # in memory from the start, unlike zeros
         self.flat = self.map.reshape(-1)
         self.shown = self.map.view()
         self.shown.flags.writeable = False

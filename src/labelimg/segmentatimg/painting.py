@@ -184,7 +184,7 @@ class Painting:
             for patch in patches:
                 patch.write(self._paint.flat, patch.after)
                 entry.paint.append(patch)
-            rect, more = self._settle(rect_of(line, self.size[0]), None, entry)
+            rect, more = self._settle(line, None, entry)
             entry.rect |= rect
             return self._told(rect, patches + more, cuts=((p, q),))
 
@@ -214,7 +214,8 @@ class Painting:
             rect = rect_of((starts, lengths), self.size[0])
             for cut in removed:
                 rect |= rect_of((cut.positions, np.ones(len(cut.positions), np.int32)), self.size[0])
-            entry.edges.append(edges)
+            if len(edges.starts):
+                entry.edges.append(edges)
             entry.removed.extend(removed)
             patches = []
             if len(starts):
@@ -267,10 +268,7 @@ class Painting:
         paint = entry.paint[::-1] if back else entry.paint
         for patch in paint:
             patch.write(self._paint.flat, patch.before if back else patch.after)
-        if entry.segmentation == self._segments.serial:
-            self._segments.replace(entry, back)
-        # In another segmentation the paint may not be what follows from its edges; then it is these pixels' own.
-        self._segments.own(entry.rect, self._paint.map)
+        self._segments.replace(entry, back, self._paint.map)
         self.revision += 1
         if self.on_change is not None:
             runs = tuple((each.starts, each.lengths, each.before if back else each.after) for each in paint)
@@ -359,14 +357,15 @@ class Painting:
             return Rect(), []
         patch.write(self._paint.flat, patch.after)
         entry.paint.append(patch)
-        rect, more = self._settle(rect_of((patch.starts, patch.lengths), self.size[0]), runs, entry)
+        rect, more = self._settle((patch.starts, patch.lengths), runs, entry)
         entry.rect |= rect
         return rect, [patch, *more]
 
-    def _settle(self, rect: Rect, written: Runs | None, entry: Entry) -> tuple[Rect, list[Patch]]:
-        """After a change in the rectangle, let edge pixels follow what is around; those in `written` keep theirs."""
-        changed, patches = self._segments.settle(rect, written, self._paint.map)
-        entry.edges.extend(changed)
+    def _settle(self, changed: Runs, written: Runs | None, entry: Entry) -> tuple[Rect, list[Patch]]:
+        """After a change, let edge pixels follow what is around them; those in `written` keep theirs."""
+        rect = rect_of(changed, self.size[0])
+        edges, patches = self._segments.settle(changed, written, self._paint.map)
+        entry.edges.extend(edges)
         for patch in patches:
             patch.write(self._paint.flat, patch.after)
             entry.paint.append(patch)

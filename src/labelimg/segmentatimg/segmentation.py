@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from labelimg.errors import UsageError
 from labelimg.segmentatimg.geometry import Point, Positions, Rect
 from labelimg.segmentatimg.history import Entry, Patch, Values
-from labelimg.segmentatimg.index import Division, Labels, Runs, SegmentIndex
+from labelimg.segmentatimg.index import Division, Labels, Runs, SegmentIndex, rect_of
 
 METHOD_EDGE = 1
 """In the map of edges: the method drew the pixel."""
@@ -23,6 +24,7 @@ OWN = 2
 NEAR = 3
 """A click on an edge pixel means the nearest segment at most so many pixels away."""
 
+_BAND = 64  # rows
 _REACH = range(-NEAR, NEAR + 1)
 _AROUND = sorted((dy * dy + dx * dx, dy, dx) for dy in _REACH for dx in _REACH if 0 < dy * dy + dx * dx <= NEAR * NEAR)
 
@@ -63,6 +65,7 @@ class Segmentation:
         if finest is not None and not finest.all():
             self._edges = (finest == 0).view(np.uint8)
         self._follow = self._edges is not None
+        self._strayed = False
         self.level = -1
         self.go_to(min(level, self.level_count - 1))
         self.own(Rect(0, 0, self._width, self._height), paint)
@@ -130,8 +133,16 @@ class Segmentation:
         patch.write(flat, patch.after)
         return cut, patch
 
-    def replace(self, entry: Entry, back: bool) -> None:
-        """Undo (`back`), or do again, what an entry did to the edges and the segments."""
+    def replace(self, entry: Entry, back: bool, paint: Values) -> None:
+        """Undo (`back`), or do again, what an entry did to the edges and the segments; the paint is so already.
+
+        An entry of another segmentation changed neither. Then an edge pixel that does not follow has paint of its own,
+        and so the edges are not what later entries left any more.
+        """
+        if entry.segmentation != self.serial:
+            self._strayed = True
+            self.own(entry.rect, paint)
+            return
         if entry.edges:
             flat = self._edges.reshape(-1)
             for patch in entry.edges[::-1] if back else entry.edges:
@@ -146,6 +157,8 @@ class Segmentation:
                 self._unmake(cut)
             for cut in entry.cuts:
                 self._make(cut)
+        if self._strayed:
+            self.own(entry.rect, paint)
 
     def reset(self) -> tuple[list[Cut], Patch]:
         """Take all cuts away, and let all edge pixels follow again: the cuts, oldest first, and the edges' change."""
@@ -159,17 +172,18 @@ class Segmentation:
             patch.write(flat, patch.after)
         return removed, patch
 
-    def settle(self, rect: Rect, written: Runs | None, paint: Values) -> tuple[list[Patch], list[Patch]]:
-        """What has to change after the paint did in `rect`: in the map of edges, done already; in the paint, not yet.
+    def settle(self, changed: Runs, written: Runs | None, paint: Values) -> tuple[list[Patch], list[Patch]]:
+        """What has to change after the paint did: in the map of edges, which is done; in the paint, which is not yet.
 
         Edge pixels in the runs `written` were painted: if that is not what follows, it becomes their own. All others
         around follow.
         """
-        if not self._follow or not rect:
+        if not self._follow:
             return [], []
         edges: list[Patch] = []
+        parts = self._parts(changed)
         while True:
-            positions, colours = self._not_following(rect, paint)
+            positions, colours = self._not_following(parts, paint)
             if written is None or not len(positions):
                 break
             run = np.searchsorted(written[0], positions, side="right") - 1
@@ -183,17 +197,38 @@ class Segmentation:
     def own(self, rect: Rect, paint: Values) -> None:
         """Let edge pixels in and around the rectangle whose paint does not follow have it of their own."""
         while self._follow and rect:
-            positions, _ = self._not_following(rect, paint)
+            positions, _ = self._not_following([rect], paint)
             if not len(positions):
                 return
             self._make_own(positions)
 
-    def _not_following(self, rect: Rect, paint: Values) -> tuple[Positions, Values]:
+    def _parts(self, changed: Runs) -> list[Rect]:
+        """Rectangles around runs, of which a long oblique line leaves most of the rectangle around it all out."""
+        starts, lengths = changed
+        whole = rect_of(changed, self._width)
+        if whole.height <= _BAND:
+            return [whole]
+        bands = np.searchsorted(starts, np.arange(whole.top, whole.bottom + _BAND, _BAND) * self._width).tolist()
+        parts = [
+            rect_of((starts[first:last], lengths[first:last]), self._width)
+            for first, last in pairwise(bands)
+            if first < last
+        ]
+        return parts if 2 * sum(part.width * part.height for part in parts) < whole.width * whole.height else [whole]
+
+    def _not_following(self, parts: Sequence[Rect], paint: Values) -> tuple[Positions, Values]:
         from labelimg.segmentatimg.kernels import painting as kernels
 
-        around = rect.grown(kernels.THICKEST_EDGE, self._width, self._height)
-        positions, colours = kernels.follow(paint, self._edges, around.left, around.top, around.right, around.bottom)
-        return positions, colours
+        found = []
+        for part in parts:
+            around = part.grown(kernels.THICKEST_EDGE, self._width, self._height)
+            found.append(kernels.follow(paint, self._edges, around.left, around.top, around.right, around.bottom))
+        if len(found) == 1:
+            return found[0][0], found[0][1]
+        positions, colours = (np.concatenate(each) for each in zip(*found, strict=True))
+        order = np.argsort(positions, kind="stable")
+        once = order[np.diff(positions[order], prepend=-1) > 0]  # the parts overlap
+        return positions[once], colours[once]
 
     def _make_own(self, positions: Positions) -> Patch:
         patch = _at(positions, np.array([METHOD_EDGE], np.uint8), np.array([METHOD_EDGE | OWN], np.uint8))
