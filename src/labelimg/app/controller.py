@@ -146,10 +146,11 @@ class Controller(QObject):
             templates=wishes.templates,
             template_threshold=wishes.template_threshold,
         )
+        damaged = ""
         try:
             session.load_classes()
         except LabelimgError as error:
-            self.window.message.warn(str(error))
+            damaged = str(error)
         start = len(found.root.rstrip(os.sep)) + 1
         done = {row for row in range(len(session)) if session.is_done(row)}
         self.window.model.show_images(found.images, tuple(printable(path[start:]) for path in found.images), done)
@@ -159,6 +160,8 @@ class Controller(QObject):
         row = None if first is None else session.row_of(os.path.realpath(first))
         self.go(row if row is not None else session.first_open() or 0)
         self.hand.show_palette()
+        if damaged:
+            self.window.message.warn(damaged)
         return True
 
     def _close_session(self) -> None:

@@ -55,6 +55,7 @@ class Session:
         self.folder, self.method, self.ahead, self.memory = folder, method, ahead, memory
         self.templates, self.template_threshold = tuple(templates), template_threshold
         self.palette = Palette()
+        self._classes_are_ours = True
         self.level = LEVELS_FINER
         self.current: Picture | None = None
         self._rows = {path: row for row, path in enumerate(folder.images)}
@@ -394,17 +395,22 @@ class Session:
         """Forget all paint that was not saved."""
         self._saver.discard(self._pictures)
 
-    def save_classes(self) -> None:
-        """Write the names of the colours; raises OutputError."""
-        from labelimg.segmentatimg.masks import save_classes
-
-        save_classes(self.folder.out, self.palette.names)
-
     def load_classes(self) -> None:
-        """Take over the names of the folder's colours; raises OutputError for a damaged file."""
+        """Take over the names of the folder's colours; raises OutputError for a damaged file, which stays as it is."""
         from labelimg.segmentatimg.masks import load_classes
 
+        self._classes_are_ours = False
         self.palette = Palette(load_classes(self.folder.out))
+        self._classes_are_ours = True
+
+    def save_classes(self) -> None:
+        """Write the names of the colours; raises OutputError, also where that would replace a damaged file."""
+        from labelimg.segmentatimg.masks import load_classes, save_classes
+
+        if not self._classes_are_ours:  # it may have been mended or moved away since
+            self.palette.names = load_classes(self.folder.out) | self.palette.names
+            self._classes_are_ours = True
+        save_classes(self.folder.out, self.palette.names)
 
     def close(self) -> None:
         """End the workers; masks that are being written are written."""
