@@ -71,17 +71,21 @@ def absorb_small(image: Pixels, labels: Labels, least: int) -> Labels:
     no segment touches, as it lies between pixels of label 0, becomes 0 if it is too small and stays otherwise; the last
     segment of a map without 0 stays whatever its size.
     """
-    if least <= 1 or not labels.size:
+    if least <= 1 or not labels.any():
         return labels
+    return _absorbed(image, labels, least, np.ones(int(labels.max()) + 1, np.bool_))
+
+
+def _absorbed(image: Pixels, labels: Labels, least: int, own: NDArray[np.bool_]) -> Labels:
     from labelimg.segmentatimg.kernels.regions import absorb, connected, neighbours, renamed, sums
 
     count = int(labels.max())
     size, total = sums(labels, image, count)
-    if count < 2 or size[1:].min() >= least:
+    if (own & (size >= least))[1:].all():
         return labels
     a, b, _, _ = neighbours(labels, image, count)
     edges = bool(size[0])
-    names = absorb(a, b, size, total, least)
+    names = absorb(a, b, size, total, least, own)
     if edges:
         names[size[names] < least] = 0
     joined: Labels = connected(renamed(labels, names))[0]
@@ -91,9 +95,10 @@ def absorb_small(image: Pixels, labels: Labels, least: int) -> Labels:
 def refined(image: Pixels, labels: Labels) -> Labels:
     """A label map of a reduced copy at the size of the whole image, its boundaries moved to where the colours change.
 
-    `image` uint8 (h, w, c) is the whole image, `labels` int32 are segments of the copy. Pixels within one reduced pixel
-    of a boundary go to the segment that reaches them over the smallest differences of colour; what is cut off and
-    smaller than a reduced pixel joins a neighbour. Edges (0) become lines of one pixel between segments. Numbered as
+    `image` uint8 (h, w, c) is the whole image, `labels` int32 are segments of the copy, as `connected_regions` gives
+    them. Pixels within one reduced pixel of a boundary go to the segment that reaches them over the smallest
+    differences of colour; what that cuts off from a segment joins a neighbour, so that the segments are as many as
+    before. Edges (0) become lines of one pixel between segments, in which a very thin segment may be lost. Numbered as
     `connected_regions` does.
     """
     height, width = image.shape[:2]
@@ -102,10 +107,20 @@ def refined(image: Pixels, labels: Labels) -> Labels:
     from labelimg.segmentatimg.kernels.growth import enlarged, grow
     from labelimg.segmentatimg.kernels.regions import connected
 
-    edges = bool((labels == 0).any())
-    large = enlarged(labels, height, width)
+    large = enlarged(labels, int(labels.max()), height, width)
+    if not large.any():
+        return large
     grow(large, image, np.empty((0, 0), np.int32))
-    if edges:
-        large[boundaries(large)] = 0
-    reduced_pixel = (height * width) // max(1, labels.size)
-    return absorb_small(image, connected(large)[0], reduced_pixel)
+    pieces, count = connected(large)
+    # Of each segment the largest piece is the segment, the first of equals.
+    size = np.bincount(pieces.ravel(), minlength=count + 1)
+    segment = np.zeros(count + 1, np.int32)
+    segment[pieces] = large
+    order = np.lexsort((-size, segment))
+    largest = np.zeros(count + 1, np.bool_)
+    largest[order[np.flatnonzero(np.diff(segment[order], prepend=-1))]] = True
+    whole = _absorbed(image, pieces, 0, largest)
+    if labels.all():
+        return whole
+    whole[boundaries(whole)] = 0
+    return connected_regions(whole)

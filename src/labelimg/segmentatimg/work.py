@@ -20,7 +20,7 @@ from labelimg.errors import OutputError, UnreadableImageError, UsageError
 from labelimg.images import Unreadable
 from labelimg.segmentatimg.labelmaps import ENDINGS, description_of, encoded, with_boundaries
 from labelimg.segmentatimg.methods.base import Method
-from labelimg.segmentatimg.regions import Pixels
+from labelimg.segmentatimg.regions import Labels, Pixels
 
 PREVIEW_LONGEST = 1600
 _PREVIEW_QUALITY = 90
@@ -71,7 +71,7 @@ def label_one(job: Job) -> Outcome:
                 job.image, f"{os.path.basename(place)} is there and was not made by labelimg: move it away"
             )
         image = read(job.image, Shrink(colour=True))
-        labels = job.method.segment(image)
+        labels = _segmented(job, image)
         height, width = labels.shape
         segments = int(labels.max())
         description = json.dumps({"recipe": recipe, "segments": segments, "width": width, "height": height})
@@ -91,6 +91,16 @@ def label_one(job: Job) -> Outcome:
             raise
         return Unreadable(job.image, str(error))
     return Labelled(job.image, place, segments, width, height, time.perf_counter() - began, False)
+
+
+def _segmented(job: Job, image: Pixels) -> Labels:
+    try:
+        return job.method.segment(image)
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever a library raises on one image, the others are to go on
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UnreadableImageError(job.image, f"{job.method.name} fails on it: {reason}") from error
 
 
 def _recipe(job: Job) -> dict[str, Any]:

@@ -104,12 +104,22 @@ def grow(labels: Array, image: Array, within: Array) -> None:
 
 
 @njit(nogil=True, cache=True)
-def enlarged(small: Array, height: int, width: int) -> Array:
+def enlarged(small: Array, count: int, height: int, width: int) -> Array:
     """A label map at a larger size that is sure of its labels; 0 near boundaries, where `grow` decides.
 
-    A pixel of `small` with equal neighbours all round (8) fills its block, another one its middle alone.
+    A pixel of `small` with equal neighbours all round (8) fills its block. Of a label that has no such pixel, each
+    fills the middle of its block.
     """
     rows, columns = small.shape
+    sure = np.ones((rows, columns), np.bool_)
+    thick = np.zeros(count + 1, np.bool_)
+    for i in range(rows):
+        for j in range(columns):
+            label = small[i, j]
+            for v in range(max(0, i - 1), min(rows, i + 2)):
+                for u in range(max(0, j - 1), min(columns, j + 2)):
+                    sure[i, j] &= small[v, u] == label
+            thick[label] |= sure[i, j]
     out = np.zeros((height, width), np.int32)
     for i in range(rows):
         top = i * height // rows
@@ -118,15 +128,11 @@ def enlarged(small: Array, height: int, width: int) -> Array:
             left = j * width // columns
             right = (j + 1) * width // columns
             label = small[i, j]
-            sure = True
-            for v in range(max(0, i - 1), min(rows, i + 2)):
-                for u in range(max(0, j - 1), min(columns, j + 2)):
-                    sure = sure and small[v, u] == label
-            if sure:
+            if sure[i, j]:
                 for y in range(top, bottom):
                     for x in range(left, right):
                         out[y, x] = label
-            else:
+            elif not thick[label]:
                 out[(top + bottom) // 2, (left + right) // 2] = label
     return out
 

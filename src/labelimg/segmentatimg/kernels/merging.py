@@ -13,6 +13,9 @@ from labelimg.segmentatimg.kernels.regions import find_root
 
 Array = NDArray[Any]
 
+_HUB = 64  # neighbours from which on a region is not weighed anew against all of them at each merge
+_LAST = 1e9  # more than any two regions differ by
+
 
 @njit(nogil=True, cache=True)
 def _unlike(
@@ -43,8 +46,9 @@ def merge_order(
     a, b, length, strength: the pairs that touch, as `neighbours` gives them. size (n + 1,) float64, colour
     (n + 1, c) float64: of each region, written over. The pair that differs least merges first: the distance of the
     mean colours, plus `contrast` times the mean strength of the common boundary, times the harmonic mean of the sizes,
-    in hundreds of pixels, to the power of `growth`. Pairs whose `inside` differ merge after all others. A pair is
-    weighed again when its turn comes, not whenever a neighbour merged. No pair that differs by more than `most` merges.
+    in hundreds of pixels, to the power of `growth`. Pairs whose `inside` differ merge after all others. A merge weighs
+    the pairs of the merged region anew; of a region that has many, those it had when their turn comes. No pair that
+    differs by more than `most` merges.
     """
     edges = len(a)
     n = len(size)
@@ -64,7 +68,7 @@ def merge_order(
         long[e] = length[e]
         strong[e] = strength[e]
         if inside[a[e]] != inside[b[e]]:
-            barrier[e] = 1e12
+            barrier[e] = _LAST
         for side in range(2):
             node = end[e, side]
             after[2 * e + side] = head[node]
@@ -84,7 +88,7 @@ def merge_order(
         i = end[top, 0]
         j = end[top, 1]
         now = _unlike(i, j, size, colour, strong[top] / long[top], contrast, growth, barrier[top])
-        if now > weight * (1 + 1e-9):
+        if now > weight:
             heapq.heappush(heap, (now, top))
             continue
         if now > most:
@@ -112,6 +116,7 @@ def merge_order(
                 many += 1
                 mark[end[f, 1 - (half & 1)]] = f
             half = following
+        hub = many > _HUB
         half = head[j]
         while half != -1:
             following = after[half]
@@ -130,14 +135,20 @@ def merge_order(
                     after[half] = kept
                     kept = half
                     many += 1
-                weight = _unlike(i, other, size, colour, strong[f] / long[f], contrast, growth, barrier[f])
-                heapq.heappush(heap, (weight, np.int64(f)))
+                if hub:
+                    weight = _unlike(i, other, size, colour, strong[f] / long[f], contrast, growth, barrier[f])
+                    heapq.heappush(heap, (weight, np.int64(f)))
             half = following
         head[i] = kept
         degree[i] = many
         half = kept
         while half != -1:
-            mark[end[half >> 1, 1 - (half & 1)]] = -1
+            f = half >> 1
+            other = end[f, 1 - (half & 1)]
+            mark[other] = -1
+            if not hub:
+                weight = _unlike(i, other, size, colour, strong[f] / long[f], contrast, growth, barrier[f])
+                heapq.heappush(heap, (weight, np.int64(f)))
             half = after[half]
     return first[:done], second[:done]
 

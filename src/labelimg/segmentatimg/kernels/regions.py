@@ -169,22 +169,24 @@ def neighbours(labels: Array, image: Array, count: int) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def absorb(a: Array, b: Array, size: Array, total: Array, least: int) -> Array:
-    """What each label becomes, int32 (count + 1,), when labels of fewer than `least` pixels join a neighbour.
+def absorb(a: Array, b: Array, size: Array, total: Array, least: int, own: Array) -> Array:
+    """What each label becomes, int32 (count + 1,), when those that cannot stand alone join a neighbour.
 
-    In rounds: each label that is too small chooses the touching label of the nearest mean colour (the lower one of
-    equals), and joins it unless it has grown enough meanwhile; until no label is too small or none has a neighbour.
-    `size` and `total` are written over.
+    A label stands alone if it has at least `least` pixels and `own`, bool (count + 1,), is set. In rounds: each label
+    that does not chooses the touching label of the nearest mean colour (the lower one of equals), and joins it unless
+    it has come to stand alone meanwhile; until all do or those that do not have no neighbour. `size`, `total` and `own`
+    are written over.
     """
     count = len(size) - 1
     parent = np.arange(count + 1).astype(np.int32)
+    stands = own & (size >= least)
     best = np.empty(count + 1, np.int32)
     nearest = np.empty(count + 1, np.float64)
     left = np.empty(len(a), np.int32)
     right = np.empty(len(a), np.int32)
     n = 0
     for e in range(len(a)):
-        if size[a[e]] < least or size[b[e]] < least:
+        if not (stands[a[e]] and stands[b[e]]):
             left[n] = a[e]
             right[n] = b[e]
             n += 1
@@ -197,7 +199,7 @@ def absorb(a: Array, b: Array, size: Array, total: Array, least: int) -> Array:
         for e in range(n):
             i = find_root(parent, left[e])
             j = find_root(parent, right[e])
-            if i == j or (size[i] >= least and size[j] >= least):
+            if i == j or (stands[i] and stands[j]):
                 continue
             left[kept] = i
             right[kept] = j
@@ -205,10 +207,10 @@ def absorb(a: Array, b: Array, size: Array, total: Array, least: int) -> Array:
             apart = 0.0
             for c in range(total.shape[1]):
                 apart += (total[i, c] / size[i] - total[j, c] / size[j]) ** 2
-            if size[i] < least and (apart < nearest[i] or (apart == nearest[i] and j < best[i])):
+            if not stands[i] and (apart < nearest[i] or (apart == nearest[i] and j < best[i])):
                 nearest[i] = apart
                 best[i] = j
-            if size[j] < least and (apart < nearest[j] or (apart == nearest[j] and i < best[j])):
+            if not stands[j] and (apart < nearest[j] or (apart == nearest[j] and i < best[j])):
                 nearest[j] = apart
                 best[j] = i
         n = kept
@@ -217,12 +219,14 @@ def absorb(a: Array, b: Array, size: Array, total: Array, least: int) -> Array:
                 continue
             i = find_root(parent, k)
             j = find_root(parent, best[k])
-            if i == j or size[i] >= least:
+            if i == j or stands[i]:
                 continue
             again = True
             root = _joined(parent, i, j)
             other = i + j - root
             size[root] += size[other]
+            own[root] |= own[other]
+            stands[root] = own[root] and size[root] >= least
             for c in range(total.shape[1]):
                 total[root, c] += total[other, c]
     for k in range(count + 1):

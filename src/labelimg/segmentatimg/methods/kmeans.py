@@ -51,7 +51,10 @@ def weigh(rows: Any, color_importance: float, longest: int) -> None:
 def clusters_of(rows: Any, clusters: int, iterations: int, seed: int) -> Any:
     """The cluster of each row from 0, int32 (n,); as many clusters as rows at most. K-means++ begins by the seed."""
     import cv2
+    import numpy as np
 
+    if len(rows) == 1:  # OpenCV would take it for five rows of one number
+        return np.zeros(1, np.int32)
     none: Any = None
     stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, iterations, 1e-4)
     cv2.setRNGSeed(seed)

@@ -41,11 +41,13 @@ class Superpixel(Method):
 
 
 def superpixels(
-    image_lab: Pixels, algorithm: str, region_size: int, ruler: float, ratio: float, iterations: int
+    image_lab: Pixels, algorithm: str, region_size: int, ruler: float, lsc_ratio: float, iterations: int
 ) -> Any:
     """Superpixels from 0, int32 (h, w), as OpenCV gives them; an image too small for two is one."""
     import cv2
     import numpy as np
+
+    from labelimg.decoding import one_opencv_thread
 
     made: Any
     height, width = image_lab.shape[:2]
@@ -60,10 +62,12 @@ def superpixels(
         made.iterate(image_lab, iterations)
         return made.getLabels()
     if algorithm == "LSC":
-        made = cv2.ximgproc.createSuperpixelLSC(image_lab, region_size, ratio)
-    else:
-        kind = {"SLIC": cv2.ximgproc.SLIC, "SLICO": cv2.ximgproc.SLICO, "MSLIC": cv2.ximgproc.MSLIC}[algorithm]
-        made = cv2.ximgproc.createSuperpixelSLIC(image_lab, kind, region_size, ruler)
+        with one_opencv_thread():  # with more, OpenCV 5.0 gives now these labels, now those
+            made = cv2.ximgproc.createSuperpixelLSC(image_lab, region_size, lsc_ratio)
+            made.iterate(iterations)
+            return made.getLabels()
+    kind = {"SLIC": cv2.ximgproc.SLIC, "SLICO": cv2.ximgproc.SLICO, "MSLIC": cv2.ximgproc.MSLIC}[algorithm]
+    made = cv2.ximgproc.createSuperpixelSLIC(image_lab, kind, region_size, ruler)
     made.iterate(iterations)
     return made.getLabels()
 
