@@ -206,6 +206,8 @@ def test_the_real_program_paints_as_the_painting_functions_do(
     until_journal(second, lambda: click(200, 200))
     person.do("key", "q")
     person.until(lambda: person.do("search", "--onlyvisible", "--name", "Unsaved paint"), "the question")
+    # Nobody manages windows here, so nobody gives the question the keyboard.
+    person.do("windowfocus", person.do("search", "--onlyvisible", "--name", "Unsaved paint").split()[0])
     person.do("key", "Return")
     assert person.end() == 0
     assert masks_in(out).keys() == expected.keys()
