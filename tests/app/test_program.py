@@ -91,7 +91,7 @@ class Person:
             time.sleep(0.05)
 
     def end(self) -> int:
-        status = self.program.wait(60)
+        status = self.program.wait(20)
         assert self.log.read_text() == ""
         return status
 
@@ -215,8 +215,10 @@ def test_the_real_program_paints_as_the_painting_functions_do(
     # Opened again, everything is done and as it was; quitting asks nothing.
     again = Person(display, folder, home, programs)
     again.until(lambda: "a.png - 1 of 2" in again.title(), "the window")
-    wait(1.0)
+    again.until(lambda: frame_on_screen(again, home) is not None, "the picture")
     again.do("windowfocus", again.do("search", "--onlyvisible", "--name", "a.png").split()[0])
+    again.do("mousemove", 150, 650, "click", 1)  # in the list, below its images
+    wait(0.3)
     again.do("key", "q")
     assert again.end() == 0
     for name, mask in masks_in(out).items():
