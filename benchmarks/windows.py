@@ -154,14 +154,16 @@ def painting_rows(bench: Bench) -> list[tuple[str, list[float], float]]:
         moves = rng.uniform((60, 60), (1220, 840), (400, 2))
         hover = [bench.timed(bench.mouse(QEvent.Type.MouseMove, *point)) for point in moves]
         rows.append((f"hover, {where}", hover, 16))
-        rows.append((f"undo, {where}", [bench.key("undo") for _ in range(200)], 16))
+        rows.append((f"undo, {where}", [bench.key("undo") for _ in range(60)], 16))
         cuts = []
         for _ in range(40):
             x, y = rng.uniform((60, 60), (900, 500))
             bench.click(x, y, Qt.MouseButton.MiddleButton)
             cuts.append(bench.click(x + 300, y + 200, Qt.MouseButton.MiddleButton))
             bench.controller.do("stop")
+        undone = [bench.key("undo") for _ in range(40)]
         rows.append((f"cut across 360 window pixels, {where}", cuts, 50))
+        rows.append((f"undo of such a cut, {where}", undone, 16))
     bench.canvas.fit()
     frames = []
     for steps in (1, -1):
