@@ -1,6 +1,6 @@
 """Pictures of the windows for the README, in a light and a dark theme: `make screenshots`.
 
-    python benchmarks/screenshots.py PHOTOS docs/images
+python benchmarks/screenshots.py PHOTOS docs/images
 """
 
 from __future__ import annotations
@@ -44,12 +44,14 @@ class Studio:
         self.controller.settings.recent.clear()
 
     def until(self, true: Callable[[], Any]) -> None:
+        """Let events happen until something is true."""
         end = time.monotonic() + 120
         while not true() and time.monotonic() < end:
             self.app.processEvents()
             time.sleep(0.005)
 
     def ready(self) -> None:
+        """Wait until the picture in sight can be painted on."""
         self.until(lambda: self.controller.picture.painting is not None and not self.controller.picture.busy)
         for _ in range(40):
             self.app.processEvents()
@@ -61,6 +63,7 @@ class Studio:
         return QPoint(*(round(each) for each in self.canvas.view.to_window((x * width, y * height))))
 
     def click(self, x: float, y: float, button: Qt.MouseButton = Qt.MouseButton.LeftButton) -> None:
+        """Click at a point of the image."""
         QTest.mouseMove(self.canvas, self.point(x, y))
         QTest.mouseClick(self.canvas, button, Qt.KeyboardModifier.NoModifier, self.point(x, y))
         self.app.processEvents()
@@ -68,7 +71,9 @@ class Studio:
     def sweep(self, *points: tuple[float, float]) -> None:
         """Continuous filling along a line."""
         QTest.mouseMove(self.canvas, self.point(*points[0]))
-        QTest.mouseDClick(self.canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, self.point(*points[0]))
+        QTest.mouseDClick(
+            self.canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, self.point(*points[0])
+        )
         for point in points[1:]:
             QTest.mouseMove(self.canvas, self.point(*point))
             self.app.processEvents()
@@ -112,6 +117,7 @@ def _smaller(path: Path) -> None:
 
 
 def main() -> None:
+    """Take both pictures."""
     photos, out = Path(sys.argv[1]), Path(sys.argv[2])
     qInstallMessageHandler(lambda *_: None)
     out.mkdir(parents=True, exist_ok=True)

@@ -32,9 +32,9 @@ from labelimg.decoding import Shrink, read
 from labelimg.segmentatimg import hierarchy
 from labelimg.segmentatimg.kernels.growth import grow, second_owners
 from labelimg.segmentatimg.methods import NAMES, make_method, method_class
-from labelimg.segmentatimg.methods.base import Method, fields_of
+from labelimg.segmentatimg.methods.base import fields_of
 from labelimg.segmentatimg.pixels import lab
-from labelimg.segmentatimg.regions import Labels, Pixels, absorb_small, connected_regions, refined
+from labelimg.segmentatimg.regions import Labels, Pixels
 
 Cutter = Callable[[Pixels], Labels]
 

@@ -83,6 +83,7 @@ class Bench:
         self.until(lambda: self.canvas.width() == 1280)
 
     def until(self, true: Callable[[], Any], seconds: float = 300) -> None:
+        """Let events happen until something is true."""
         end = time.monotonic() + seconds
         while not true():
             self.app.processEvents()
@@ -109,22 +110,26 @@ class Bench:
         return 1000 * (time.perf_counter() - start)
 
     def mouse(self, kind: QEvent.Type, x: float, y: float, button: Any = Qt.MouseButton.NoButton) -> QMouseEvent:
+        """A mouse event at a point of the canvas."""
         at = QPointF(x, y)
         return QMouseEvent(kind, at, self.canvas.mapToGlobal(at), button, button, Qt.KeyboardModifier.NoModifier)
 
     def click(self, x: float, y: float, button: Any = Qt.MouseButton.LeftButton) -> float:
+        """Milliseconds from a button's press to repainted pixels."""
         self.timed(self.mouse(QEvent.Type.MouseMove, x, y))
         spent = self.timed(self.mouse(QEvent.Type.MouseButtonPress, x, y, button))
         self.timed(self.mouse(QEvent.Type.MouseButtonRelease, x, y, button))
         return spent
 
     def key(self, name: str) -> float:
+        """Milliseconds from a command to repainted pixels."""
         start = time.perf_counter()
         self.controller.do(name)
         self.app.processEvents()
         return 1000 * (time.perf_counter() - start)
 
     def wheel(self, x: float, y: float, steps: int) -> float:
+        """Milliseconds from a turn of the wheel to repainted pixels."""
         at = QPointF(x, y)
         event = QWheelEvent(
             at,
@@ -140,6 +145,7 @@ class Bench:
 
 
 def painting_rows(bench: Bench) -> list[tuple[str, list[float], float]]:
+    """Filling, pointing, undoing, cutting, zooming, panning."""
     rng = np.random.default_rng(1)
     rows: list[tuple[str, list[float], float]] = []
     for where, scale in (("zoomed out", None), ("at 400 %", 4.0)):
@@ -194,6 +200,7 @@ def next_row(bench: Bench) -> tuple[str, list[float], float]:
 
 
 def folder_row(bench: Bench, place: Path) -> tuple[str, list[float], float]:
+    """A folder of 50,000 names."""
     folder = place / "many"
     folder.mkdir()
     Image.fromarray(picture()[:300, :400]).save(folder / "00000.png")
@@ -206,6 +213,7 @@ def folder_row(bench: Bench, place: Path) -> tuple[str, list[float], float]:
 
 
 def start_rows(folder: Path) -> list[tuple[str, list[float], float]]:
+    """From the command to what is on the screen, in processes of their own."""
     times: dict[str, list[float]] = {"image": [], "painting": []}
     for _ in range(4):
         start = time.perf_counter()
@@ -226,6 +234,7 @@ def start_rows(folder: Path) -> list[tuple[str, list[float], float]]:
 
 
 def main() -> None:
+    """Measure what is asked for, and print the table."""
     qInstallMessageHandler(lambda *_: None)
     with tempfile.TemporaryDirectory() as place:
         os.environ["XDG_CONFIG_HOME"] = place
