@@ -18,7 +18,7 @@ EMPTY :=
 
 # What `pip install` is told; its output goes to a file, so that a failure is one line.
 install = echo "$(STEP)installing $(1) into $(VENV) (the first time this takes a minute)"; \
-	$(BIN)/python -m pip install --disable-pip-version-check --no-compile -c constraints.txt -e "$(1)" >$(LOG) 2>&1 </dev/null \
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e "$(1)" >$(LOG) 2>&1 </dev/null \
 	|| { echo "make: could not install $(1); the log is in $(LOG)" >&2; exit 1; }
 
 define checks
@@ -54,7 +54,8 @@ test-bounds: $(VENV)/.installed-dev ## run the kernel tests with every array acc
 	@echo "running the kernel tests with numba's bounds check"
 	@mkdir -p build/numba-bounds
 	@NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR="$(CURDIR)/build/numba-bounds" \
-		$(BIN)/python -m pytest tests/clusterimg/test_kernels.py tests/segmentatimg/test_painting.py </dev/null
+		$(BIN)/python -m pytest tests/clusterimg/test_kernels.py \
+		tests/segmentatimg/test_regions.py tests/segmentatimg/test_hierarchy.py tests/segmentatimg/test_painting.py </dev/null
 
 # What shows windows and drives them on a machine without a screen. Where it cannot be installed, the test that needs it
 # is skipped, and says so.
