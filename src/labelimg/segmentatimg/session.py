@@ -1,0 +1,428 @@
+"""A sitting: a folder of images, one of them in sight, the next ones prepared, paint kept and saved; no window.
+
+All methods are called from one thread, that of the windows. What takes time is done in others and comes back through
+`post`, which is given a function and runs it in that one thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from labelimg.decoding import Shrink, read
+from labelimg.errors import LabelimgError, UnreadableImageError
+from labelimg.segmentatimg.crew import Crew
+from labelimg.segmentatimg.jobs import LEVELS_FINER, Job, Part
+from labelimg.segmentatimg.palette import Palette
+from labelimg.segmentatimg.picture import Picture, edges_of
+from labelimg.segmentatimg.preparing import Prepared, prepare
+from labelimg.segmentatimg.pyramid import EdgePyramid
+from labelimg.segmentatimg.saving import Post, Saver, Tell
+from labelimg.segmentatimg.scene import PictureScene
+from labelimg.segmentatimg.shared import SharedArray
+
+if TYPE_CHECKING:
+    from labelimg.segmentatimg.maskfolder import MaskFolder
+    from labelimg.segmentatimg.methods.base import Method
+    from labelimg.segmentatimg.templates import Template
+
+DEFAULT_MEMORY = 1 << 30
+
+
+class Session:
+    """The images of a folder, `folder.images` by row, and what of them is in memory.
+
+    `tell(what, picture, text)` is called when something is there: "image", "segments", "preview" (segments to look at
+    while a slider moves), "painting" (it can be painted on), "busy", "failed" (text says why), "restored", "saved",
+    "save failed", "warning". It may be about another picture than the one in sight.
+    """
+
+    def __init__(
+        self,
+        folder: MaskFolder,
+        method: Method,
+        *,
+        post: Post,
+        tell: Tell,
+        ahead: int = 2,
+        memory: int = DEFAULT_MEMORY,
+        templates: Sequence[Template] = (),
+        template_threshold: float | None = None,
+    ) -> None:
+        self.folder, self.method, self.ahead, self.memory = folder, method, ahead, memory
+        self.templates, self.template_threshold = tuple(templates), template_threshold
+        self.palette = Palette()
+        self._classes_are_ours = True
+        self.level = LEVELS_FINER
+        self.current: Picture | None = None
+        self._rows = {path: row for row, path in enumerate(folder.images)}
+        self._pictures: dict[int, Picture] = {}
+        self._jobs: dict[int, Picture] = {}
+        self._serial = 0
+        self._post, self._tell = post, tell
+        self._closed = False
+        self._crew = Crew(self._report, min(ahead, 1))
+        self._saver = Saver(folder, post, tell)
+        self._worker = ThreadPoolExecutor(2, thread_name_prefix="labelimg-paint")
+
+    # ---------------------------------------------------------------------------------------------- going about
+
+    def __len__(self) -> int:
+        return len(self.folder.images)
+
+    def go(self, row: int) -> Picture:
+        """Bring an image into sight; what is missing of it comes by `tell`."""
+        picture = self._pictures.get(row)
+        if picture is None or picture.reason:
+            picture = self._pictures[row] = Picture(row, self.folder.images[row])
+        self.current = picture
+        if picture.painting is None:
+            if not any(self._jobs.get(job.serial) is picture for job in self._crew.doing()):
+                self._begin(picture)
+        elif picture.method != self.method and not picture.busy:
+            self._crew.now(self._job(picture, self.method), picture.image)
+        self._trim()
+        self._look_ahead()
+        return picture
+
+    def _begin(self, picture: Picture) -> None:
+        """Decode and segment the image in sight. It is decoded here: a process would have to be started first."""
+        if picture.image is not None:
+            self._crew.now(self._job(picture, self.method), picture.image)
+            return
+
+        def decode() -> None:
+            try:
+                image = SharedArray.of(read(picture.path, Shrink(colour=True)))
+            except UnreadableImageError as error:
+                reason = error.reason
+                self._post(lambda: self._failed(picture, reason))
+                return
+            picture.decoded = scene = PictureScene(image.array)
+            self._post(lambda: come(image, scene))
+
+        def come(image: SharedArray, scene: PictureScene) -> None:
+            self._image_came(picture, image, scene)
+            if picture is self.current and picture.painting is None:
+                self._crew.now(self._job(picture, self.method), picture.image)
+
+        self._worker.submit(decode)
+
+    def step(self, by: int) -> Picture:
+        """Bring the next (1) or the previous (-1) image into sight, round from the last to the first."""
+        row = 0 if self.current is None else self.current.row
+        return self.go((row + by) % len(self))
+
+    def first_open(self) -> int | None:
+        """The row of the first image whose masks were never saved; None if all are done."""
+        return next(
+            (
+                row
+                for row, path in enumerate(self.folder.images)
+                if row not in self._saver.rows and not self.folder.is_done(path)
+            ),
+            None,
+        )
+
+    def row_of(self, path: str) -> int | None:
+        """The row of an image, None if the folder has no such image."""
+        return self._rows.get(path)
+
+    def is_done(self, row: int) -> bool:
+        """Whether the masks of an image were saved."""
+        return self.folder.is_done(self.folder.images[row])
+
+    def _look_ahead(self) -> None:
+        """Ask for the neighbours that are not there yet, as many as fit in memory."""
+        if self.current is None or not self.ahead:
+            return
+        count, here = len(self), self.current.row
+        wanted = [(here + by) % count for by in (1, -1, *range(2, self.ahead + 1))][: self.ahead + 1]
+        used = sum(picture.nbytes for picture in self._pictures.values())
+        largest = max((picture.nbytes for picture in self._pictures.values()), default=0)
+        jobs = []
+        doing = [self._jobs.get(job.serial) for job in self._crew.doing()]
+        for row in dict.fromkeys(wanted):
+            picture = self._pictures.get(row)
+            if row == here or (picture is not None and (picture.painting or picture.reason or picture in doing)):
+                continue
+            if used + largest > self.memory:
+                break
+            used += largest
+            if picture is None:
+                picture = self._pictures[row] = Picture(row, self.folder.images[row])
+            jobs.append(self._job(picture, self.method))
+        self._crew.ahead(jobs)
+
+    def _trim(self) -> None:
+        """Let the farthest images go that memory has no room for; unsaved paint is in their journals."""
+        assert self.current is not None
+        count, here = len(self), self.current.row
+        used = sum(picture.nbytes for picture in self._pictures.values())
+        far = sorted(
+            (picture for picture in self._pictures.values() if picture is not self.current),
+            key=lambda picture: -min((picture.row - here) % count, (here - picture.row) % count),
+        )
+        for picture in far:
+            distance = min((picture.row - here) % count, (here - picture.row) % count)
+            empty = picture.image is None and not picture.reason
+            if distance > self.ahead + 1 and (used > self.memory or empty) and self._may_go(picture):
+                used -= picture.nbytes
+                self._forget(picture)
+
+    def _may_go(self, picture: Picture) -> bool:
+        kept = picture.journal is not None and not getattr(picture.journal, "broken", False)
+        return picture.row not in self._saver.rows and not picture.busy and (not picture.unsaved or kept)
+
+    def _forget(self, picture: Picture) -> None:
+        self._pictures.pop(picture.row, None)
+        if picture.journal is not None:
+            picture.journal.close()
+
+    def _job(self, picture: Picture, method: Method, *, preview: bool = False) -> Job:
+        self._serial += 1
+        self._jobs[self._serial] = picture
+        return Job(self._serial, picture.path, method, preview)
+
+    # ---------------------------------------------------------------------------------------------- what comes back
+
+    def _report(self, job: Job, part: Part, arrays: dict[str, SharedArray]) -> None:
+        """Make of a worker's arrays what is shown and painted on; runs in the worker's own thread."""
+        picture = self._jobs.get(job.serial)
+        if picture is None or self._closed:
+            return
+        if part.kind == "image":
+            scene = PictureScene(arrays["image"].array)
+            picture.decoded = scene
+            self._post(lambda: self._image_came(picture, arrays["image"], scene))
+        elif part.kind == "segments":
+            import labelimg.segmentatimg.kernels.composing  # noqa: F401 - here nobody waits for numba
+
+            labels, edges = arrays["labels"].array, EdgePyramid(arrays["edges"].array)
+            self._post(lambda: self._segments_came(job, picture, labels, edges))
+        elif part.kind == "levels":
+            maps = list(arrays["levels"].array)
+            if picture.painting is None:
+                self._make_painting(job, picture, maps)
+            else:
+                self._post(lambda: self._other_segments(job, picture, maps))
+        else:
+            self._post(lambda: self._ended(job, picture, part))
+
+    def _image_came(self, picture: Picture, image: SharedArray, scene: PictureScene) -> None:
+        if picture.image is None:
+            picture.image, picture.scene = image, scene
+            self._tell("image", picture, "")
+
+    def _segments_came(self, job: Job, picture: Picture, labels: Any, edges: EdgePyramid) -> None:
+        if job.method == self.method or job.preview or picture.scene is None or not picture.scene.has_edges:
+            picture.show_segments(labels, edges)
+            self._tell("preview" if job.preview else "segments", picture, "")
+
+    def _make_painting(self, job: Job, picture: Picture, maps: list[Any]) -> None:
+        """Build the painting; in a worker's thread."""
+
+        def warn(text: str) -> None:
+            self._post(lambda: self._tell("warning", picture, text))
+
+        try:
+            made = prepare(self.folder, picture, maps, self.level, warn)
+        except (LabelimgError, MemoryError) as error:
+            reason = str(error) if isinstance(error, LabelimgError) else "it does not fit in memory"
+            self._post(lambda: self._failed(picture, reason))
+        else:
+            self._post(lambda: self._painting_came(job, picture, made))
+
+    def _painting_came(self, job: Job, picture: Picture, made: Prepared) -> None:
+        if picture.painting is not None:  # it was made twice
+            made.journal.close()
+            return
+        picture.take(made, job.method)
+        self.palette.add_all(made.painting.colours)
+        self.note_unsaved(picture)
+        self._tell("painting", picture, "")
+        if made.replayed.changes or made.replayed.notice:
+            self._tell("restored", picture, made.replayed.notice)
+        if picture.method != self.method and picture is self.current:
+            self._crew.now(self._job(picture, self.method), picture.image)
+
+    def _other_segments(self, job: Job, picture: Picture, maps: list[Any]) -> None:
+        painting = picture.painting
+        if painting is None or job.method != self.method:
+            return
+
+        def work() -> EdgePyramid:
+            painting.set_labels(maps)
+            painting.level(min(self.level, painting.level_count - 1))
+            return edges_of(painting.labels)
+
+        def done(edges: EdgePyramid) -> None:
+            picture.method = job.method
+            picture.show_segments(painting.labels, edges)
+            self._tell("painting", picture, "")
+
+        self._apart(picture, work, done)
+
+    def _ended(self, job: Job, picture: Picture, part: Part) -> None:
+        self._jobs.pop(job.serial, None)
+        if part.reason and not job.preview:
+            self._failed(picture, part.reason)
+        if self.current is not None:
+            self._look_ahead()
+
+    def _failed(self, picture: Picture, reason: str) -> None:
+        picture.reason = reason
+        self._tell("failed", picture, reason)
+
+    def _apart(self, picture: Picture, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        """Do what takes time in another thread; until it is done nobody else touches the painting."""
+        picture.busy = True
+        self._tell("busy", picture, "")
+
+        def run() -> None:
+            try:
+                result = work()
+            except (LabelimgError, MemoryError) as error:
+                text = str(error) or "it does not fit in memory"
+                self._post(lambda: back(None, text))
+            else:
+                self._post(lambda: back(result, ""))
+
+        def back(result: Any, reason: str) -> None:
+            picture.busy = False
+            if reason:
+                self._tell("warning", picture, reason)
+                self._tell("painting", picture, "")
+            else:
+                done(result)
+
+        self._worker.submit(run)
+
+    # ---------------------------------------------------------------------------------------------- segments
+
+    def preview(self, method: Method) -> None:
+        """Show what another method or other parameters would give; the painting keeps its segments."""
+        picture = self.current
+        if picture is not None and picture.image is not None and not picture.busy:
+            self._crew.now(self._job(picture, method, preview=True), picture.image)
+
+    def set_method(self, method: Method) -> None:
+        """Cut the image in sight, and from now on all others, by another method; all paint stays where it is."""
+        self.method = method
+        self.level = LEVELS_FINER
+        here = self.current
+        for picture in list(self._pictures.values()):
+            if picture is not here and self._may_go(picture):
+                self._forget(picture)
+        self._crew.ahead([])
+        if here is not None:
+            if here.reason:
+                self.go(here.row)
+                return
+            self._crew.now(self._job(here, method), here.image)
+            self._look_ahead()
+
+    def set_level(self, level: int) -> bool:
+        """Let clicks take coarser (larger) or finer segments; whether there is such a level."""
+        picture = self.current
+        painting = None if picture is None else picture.painting
+        if picture is None or painting is None or picture.busy or not 0 <= level < painting.level_count:
+            return False
+        if level == painting.current_level:
+            return True
+        self.level = level
+
+        def work() -> EdgePyramid:
+            painting.level(level)
+            return edges_of(painting.labels)
+
+        def done(edges: EdgePyramid) -> None:
+            picture.show_segments(painting.labels, edges)
+            self._tell("painting", picture, "")
+
+        self._apart(picture, work, done)
+        return True
+
+    def stamp(self) -> bool:
+        """Paint the templates where they are found in the image in sight; whether there are any."""
+        picture = self.current
+        painting = None if picture is None else picture.painting
+        if picture is None or painting is None or picture.busy or not self.templates:
+            return bool(self.templates)
+
+        def work() -> Any:
+            from labelimg.segmentatimg.templates import find_matches
+
+            return find_matches(painting.image, self.templates, self.template_threshold)
+
+        def done(matches: Any) -> None:
+            picture.shown(painting.paint_matches(matches), segments=False)
+            self.palette.add_all(painting.colours)
+            self.note_unsaved(picture)
+            self._tell("painting", picture, f"{len(matches)} found" if matches else "no template was found here")
+
+        self._apart(picture, work, done)
+        return True
+
+    # ---------------------------------------------------------------------------------------------- saving
+
+    @property
+    def unsaved(self) -> set[int]:
+        """The rows of the images with paint of this sitting, or an earlier one, that was not saved."""
+        return self._saver.unsaved
+
+    @property
+    def saving(self) -> bool:
+        """Whether masks are being written."""
+        return bool(self._saver.rows)
+
+    def note_unsaved(self, picture: Picture) -> bool:
+        """Keep account of whether the picture has unsaved paint; whether that is another than before."""
+        return self._saver.note(picture)
+
+    def save(self, picture: Picture) -> bool:
+        """Write the picture's masks in another thread, as they are now; whether there is anything to write."""
+        return self._saver.save(picture)
+
+    def save_all(self) -> None:
+        """Save all paint that was not saved; each image comes by `tell`."""
+        self._saver.save_all(self._pictures)
+
+    def discard_unsaved(self) -> None:
+        """Forget all paint that was not saved."""
+        self._saver.discard(self._pictures)
+
+    def load_classes(self) -> None:
+        """Take over the names of the folder's colours; raises OutputError for a damaged file, which stays as it is."""
+        from labelimg.segmentatimg.masks import load_classes
+
+        self._classes_are_ours = False
+        self.palette = Palette(load_classes(self.folder.out))
+        self._classes_are_ours = True
+
+    def save_classes(self) -> None:
+        """Write the names of the colours; raises OutputError, also where that would replace a damaged file."""
+        from labelimg.segmentatimg.masks import load_classes, save_classes
+
+        if not self._classes_are_ours:  # it may have been mended or moved away since
+            self.palette.names = load_classes(self.folder.out) | self.palette.names
+            self._classes_are_ours = True
+        save_classes(self.folder.out, self.palette.names)
+
+    def close(self) -> None:
+        """End the workers; masks that are being written are written."""
+        self._closed = True
+        self._crew.close()
+        self._saver.close()
+        self._worker.shutdown()
+        for picture in self._pictures.values():
+            if picture.journal is not None:
+                picture.journal.close()
+
+
+def memory_for(free_bytes: int) -> int:
+    """How much a sitting may take for pictures besides the one in sight, of so much free memory."""
+    return int(np.clip(free_bytes // 4, 256 << 20, 4 << 30))

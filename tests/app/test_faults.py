@@ -1,0 +1,155 @@
+"""What goes wrong is said in the window, and nothing painted is lost."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from conftest import Sitting
+from labelimg import files
+from pictures import photograph, save, truncated_png
+
+
+def test_an_image_that_cannot_be_read_is_named_and_the_others_go_on(
+    start: Callable[..., Sitting], folder: Path
+) -> None:
+    truncated_png(folder / "aa.png")
+    sitting = start(folder)
+    sitting.key("n")
+    sitting.until(lambda: sitting.message)
+    assert "aa.png cannot be opened: truncated or damaged" in sitting.message
+    assert sitting.window.state.text() == "unreadable"
+    sitting.key("n")
+    sitting.ready()
+    assert sitting.row == 2 and sitting.message == ""
+    sitting.click(80, 60)
+    assert sitting.paint.any()
+
+
+def test_a_folder_that_vanishes_is_said_and_the_paint_can_still_be_saved(sitting: Sitting, folder: Path) -> None:
+    sitting.click(80, 60)
+    shutil.rmtree(folder)
+    sitting.key("n")
+    sitting.until(lambda: sitting.message)
+    assert "vanished" in sitting.message
+    sitting.key("p")
+    assert sitting.paint.any()
+    sitting.controller.do("save")
+    sitting.saved()
+    assert list(folder.with_name("photos_segmented").glob("a_mask_*.png"))
+
+
+def test_a_full_disk_on_saving_is_said_and_nothing_is_lost(
+    sitting: Sitting, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sitting.click(80, 60)
+    paint = sitting.paint
+
+    def full(name: str, path: str) -> None:
+        if name == "write":
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files, "on_operation", full)
+    sitting.key(Qt.Key.Key_Space)
+    sitting.until(lambda: "was not saved" in sitting.message)
+    assert "no space left on the disk" in sitting.message and "a.png" in sitting.message
+    assert sitting.controller.session.unsaved == {0}
+    monkeypatch.setattr(files, "on_operation", None)
+    sitting.ready()
+    sitting.window.message._more.click()  # "Save again"
+    sitting.saved()
+    assert sitting.message == "" and sitting.controller.session.unsaved == set()
+    sitting.key("p")
+    assert (sitting.paint == paint).all()
+    assert len(list(folder.with_name("photos_segmented").glob("a_mask_*.png"))) == 1
+
+
+def test_quitting_with_a_full_disk_stays(sitting: Sitting, monkeypatch: pytest.MonkeyPatch) -> None:
+    sitting.click(80, 60)
+
+    def full(name: str, path: str) -> None:
+        if name == "write":
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files, "on_operation", full)
+    sitting.key("q")
+    box = sitting.controller.leaving.box
+    assert box is not None
+    QTest.keyClick(box, Qt.Key.Key_Return)  # Save is the default
+    sitting.until(lambda: "was not saved" in sitting.message)
+    assert sitting.window.isVisible() and sitting.paint.any()
+    monkeypatch.setattr(files, "on_operation", None)
+
+
+def test_a_mask_that_cannot_be_read_is_not_painted_over(start: Callable[..., Sitting], folder: Path) -> None:
+    masks = folder.with_name("photos_segmented")
+    masks.mkdir()
+    broken = masks / "a_mask_(R:204,G:0,B:0).png"
+    broken.write_bytes(b"no picture")
+    sitting = start(folder / "a.png", wait=False)
+    sitting.until(lambda: sitting.message)
+    assert "a_mask_" in sitting.message and sitting.painting is None
+    sitting.key(Qt.Key.Key_Space)
+    sitting.settle()
+    assert broken.read_bytes() == b"no picture"
+
+
+def test_classes_json_that_is_damaged_is_said(start: Callable[..., Sitting], folder: Path) -> None:
+    masks = folder.with_name("photos_segmented")
+    masks.mkdir()
+    (masks / "classes.json").write_text("[1", "utf-8")
+    sitting = start(folder)
+    assert "classes.json" in sitting.message
+
+
+def test_a_folder_without_images_and_one_that_is_not_there_are_said(
+    start: Callable[..., Sitting], tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    sitting = start()
+    assert not sitting.controller.open(str(tmp_path / "empty"))
+    assert "no images" in sitting.message
+    assert not sitting.controller.open(str(tmp_path / "none"))
+    assert "no such folder" in sitting.message
+    assert sitting.picture is None
+
+
+def test_keys_do_nothing_while_no_folder_is_open(start: Callable[..., Sitting]) -> None:
+    sitting = start()
+    for key in "npzrdtb[]f0+-12":
+        sitting.key(key, on=sitting.window)
+    sitting.key(Qt.Key.Key_Space, on=sitting.window)
+    assert sitting.picture is None and sitting.window.isVisible()
+
+
+def test_a_worker_that_dies_is_said_and_the_next_image_works(sitting: Sitting) -> None:
+    hand = sitting.controller.session._crew._hand
+    sitting.until(lambda: hand._process is not None)
+    hand._process.kill()
+    hand._process.join()
+    sitting.key("n")
+    sitting.until(lambda: sitting.message or sitting.painting)
+    assert sitting.painting is None and "perhaps for lack of memory" in sitting.message
+    sitting.key("p")
+    sitting.key("n")
+    sitting.ready()
+
+
+def test_tiny_grey_and_large_thin_images_can_be_painted_on(start: Callable[..., Sitting], tmp_path: Path) -> None:
+    coffee = photograph("coffee")
+    save(tmp_path / "odd" / "1x1.png", coffee[:1, :1])
+    save(tmp_path / "odd" / "grey.png", coffee[..., 0])
+    save(tmp_path / "odd" / "thin.png", coffee[:3].repeat(20, axis=1))
+    sitting = start(tmp_path / "odd")
+    for _ in range(3):
+        width, height = sitting.painting.size
+        sitting.click(width // 2, height // 2)
+        assert sitting.paint.any()
+        sitting.key("n")
+        sitting.ready()
