@@ -1,4 +1,4 @@
-"""Labelimg: sort folders of mixed images into folders of similar ones.
+"""Labelimg: sort folders of mixed images into folders of similar ones, cut images into segments and masks.
 
 The names below are resolved when they are used, so that importing the package costs nothing.
 """

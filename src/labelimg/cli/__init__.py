@@ -64,7 +64,7 @@ _HOW_TO_GO_ON = {
 app = typer.Typer(
     name="labelimg",
     cls=_Commands,
-    help="Sort a folder of mixed images into folders of similar ones.",
+    help="Sort folders of mixed images, and cut images into segments and masks.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
@@ -86,7 +86,7 @@ app.add_typer(cache.app, name="cache")
 
 @app.callback(invoke_without_command=True)
 def root(version: bool = typer.Option(False, "--version", help="Show the version and exit.")) -> None:
-    """Sort a folder of mixed images into folders of similar ones."""
+    """Sort folders of mixed images, and cut images into segments and masks."""
     if version:
         from importlib.metadata import version as version_of
 
