@@ -105,10 +105,14 @@ class PaintPyramid:
         width, height = self._sizes[0]
         left, top = left // 2 * 2, top // 2 * 2
         right, bottom = min(width, half(right) * 2), min(height, half(bottom) * 2)
-        for start in range(top, bottom, 512):
-            stop = min(bottom, start + 512)
-            colours = palette[paint[start:stop, left:right]]
+        four_bytes = palette.view(np.uint32)[:, 0]  # looked up at once
+        for start in range(top, bottom, 128):
+            stop = min(bottom, start + 128)
+            here = paint[start:stop, left:right]
             target = self._levels[0][start // 2 : half(stop), left // 2 : half(right)]
+            if not here.any() and not target.any():
+                continue
+            colours = four_bytes.take(here).view(np.uint8).reshape(*here.shape, 4)
             halve_into(target, colours, (0, 0, right - left, stop - start))
         bounds = left // 2, top // 2, half(right), half(bottom)
         for finer, coarser in zip(self._levels, self._levels[1:], strict=False):

@@ -12,6 +12,8 @@ from labelimg.errors import UsageError
 Labels = NDArray[np.int32]
 Pixels = NDArray[np.uint8]
 
+_BAND = 64  # rows
+
 
 def checked_labels(labels: NDArray[Any]) -> Labels:
     """The label map as int32 (h, w), C-contiguous, itself if it is that.
@@ -54,12 +56,17 @@ def boundaries(labels: NDArray[Any]) -> NDArray[np.bool_]:
            [0, 0, 1]])
     """
     labels = np.asarray(labels)
-    drawn: NDArray[np.bool_] = labels == 0
-    for here, there, place in (
-        (labels[:, :-1], labels[:, 1:], drawn[:, :-1]),
-        (labels[:-1], labels[1:], drawn[:-1]),
-    ):
-        place |= (here != there) & (there != 0)
+    drawn = np.empty(labels.shape, np.bool_)
+    for top in range(0, len(labels), _BAND):  # a part that stays in the processor's cache
+        band, here = labels[top : top + _BAND + 1], drawn[top : top + _BAND]
+        rows, below = len(here), len(band) - 1
+        np.equal(band[:rows], 0, out=here)
+        beside = band[:rows, :-1] != band[:rows, 1:]
+        beside &= ~here[:, 1:]
+        under = band[:below] != band[1:]
+        under &= band[1:] != 0
+        here[:, :-1] |= beside
+        here[:below] |= under
     return drawn
 
 
