@@ -72,6 +72,9 @@ def segment(
         raise UsageError("--templates and --segments go together: what to look for, and what to paint there")
     if templates is None and (attentions or masks or template_threshold is not None):
         raise UsageError("--attentions, --masks and --template-threshold need --templates and --segments")
+    from labelimg.segmentatimg import crew
+
+    crew.begin()
     try:
         from labelimg.app.program import check_display, run
     except ImportError as error:

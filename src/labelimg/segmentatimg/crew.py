@@ -18,6 +18,13 @@ _CONTEXT: Any = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["labelimg.segmentatimg.jobs", "labelimg.segmentatimg.warm"])
 
 
+def begin() -> None:
+    """Start the server that workers are forked from, before anything else is loaded: what they need takes a while."""
+    from multiprocessing.forkserver import ensure_running
+
+    ensure_running()
+
+
 class _Worker:
     """A process, and the thread that hands it jobs and takes what it gives."""
 
