@@ -5,23 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
+from importlib import import_module
 from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
-from labelimg.cli import cache
-from labelimg.cli.cluster import cluster
-from labelimg.cli.deep import deep
-from labelimg.cli.labels import labels
-from labelimg.cli.masks import masks
-from labelimg.cli.merge import merge
-from labelimg.cli.preview import preview
-from labelimg.cli.segment import segment
-from labelimg.cli.stamp import stamp
-from labelimg.cli.train import train
-from labelimg.cli.undo import undo
 from labelimg.errors import LabelimgError
 
 
@@ -61,30 +52,50 @@ _HOW_TO_GO_ON = {
     "train": "interrupted; the same command with --resume goes on from what was saved, twice a minute",
 }
 
-app = typer.Typer(
-    name="labelimg",
-    cls=_Commands,
-    help="Sort folders of mixed images, and cut images into segments and masks.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command(short_help="Sort images into folders of similar ones.")(cluster)
-app.command(short_help="Merge the batch folders of a --no-merge run.")(merge)
-app.command(short_help="Take a run back.")(undo)
-app.command(short_help="Cut images into segments, without windows.")(labels)
-app.command(short_help="Show what each segmenting method makes of an image.")(preview)
-app.command(short_help="List which images have masks.")(masks)
-app.command(short_help="Paint templates wherever they are found.")(stamp)
-app.command(short_help="Cut images into segments and paint them, in windows.")(segment)
-app.command(short_help="Sort images into folders of kinds of thing, by a deep model.")(deep)
-app.command(short_help="Train an autoencoder for labelimg deep.")(train)
-app.add_typer(cache.app, name="cache")
+# Of each command, which is a function of its name in a module of its name, what the list of commands says.
+_COMMANDS = {
+    "cluster": "Sort images into folders of similar ones.",
+    "merge": "Merge the batch folders of a --no-merge run.",
+    "undo": "Take a run back.",
+    "labels": "Cut images into segments, without windows.",
+    "preview": "Show what each segmenting method makes of an image.",
+    "masks": "List which images have masks.",
+    "stamp": "Paint templates wherever they are found.",
+    "segment": "Cut images into segments and paint them, in windows.",
+    "deep": "Sort images into folders of kinds of thing, by a deep model.",
+    "train": "Train an autoencoder for labelimg deep.",
+    "cache": "The features that are kept between runs.",
+}
 
 
-@app.callback(invoke_without_command=True)
+def application(names: Iterable[str]) -> typer.Typer:
+    """The command line with these commands: to make all of them takes a while, and a run needs one."""
+    made = typer.Typer(
+        name="labelimg",
+        cls=_Commands,
+        help="Sort folders of mixed images, and cut images into segments and masks.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for name in names:
+        module = import_module(f"{__name__}.{name}")
+        if name == "cache":
+            made.add_typer(module.app, name=name)
+        else:
+            made.command(short_help=_COMMANDS[name])(getattr(module, name))
+    made.callback(invoke_without_command=True)(root)
+    return made
+
+
+def __getattr__(name: str) -> Any:
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return application(_COMMANDS)
+
+
 def root(version: bool = typer.Option(False, "--version", help="Show the version and exit.")) -> None:
     """Sort folders of mixed images, and cut images into segments and masks."""
     if version:
@@ -112,7 +123,8 @@ def run() -> NoReturn:
 def main() -> NoReturn:
     """Run the command line; errors of ours become one line on stderr and the exit status."""
     try:
-        app()
+        first = sys.argv[1] if len(sys.argv) > 1 else ""
+        application([first] if first in _COMMANDS else _COMMANDS)()
         sys.stdout.flush()
     except LabelimgError as error:
         fail(str(error), error.exit_status)
