@@ -7,7 +7,6 @@ objects do not disturb each other, and a small object in a large image is found 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,28 +24,20 @@ WORK_SIZE = 1000
 """The longest side, in pixels, of what an iteration works on."""
 ITERATIONS = 5
 _BACKGROUND, _FOREGROUND, _PERHAPS_NOT, _PERHAPS = range(4)  # cv2.GC_BGD, GC_FGD, GC_PR_BGD, GC_PR_FGD
-_ROOM = 1.0  # how much of an area's size is looked at around it, on each side, for the colours of the background
+_ROOM = 0.5  # how much of an area's size is looked at around it, on each side, for the colours of the background
 _REACH = 3  # a mark that leaves its area widens it by so many radii
 _SEED = 1
 
 NOTHING_MARKED = "nothing is marked: draw an area with the middle button, or mark the foreground with the left one"
 
 
-@dataclass(frozen=True, eq=False)
-class Found:
-    """The foreground: bool (h, w). changed: how many pixels of the work copies an iteration turned, 0 when settled."""
-
-    foreground: Mask
-    changed: int
-
-
 def grabcut(image: NDArray[Any], prompts: Prompts, iterations: int = ITERATIONS, *, work_size: int = WORK_SIZE) -> Mask:
     """The foreground that OpenCV's grabCut finds from areas and marks: bool (h, w).
 
     image: as for `segment`; it is not changed. prompts: `areas` are rectangles that foreground is looked for in;
-    `marks` are strokes that are foreground or background, certainly or probably. Certain marks are never overturned, the
-    later of two over each other. Foreground is found in an area, and about a mark outside of all areas: then it is what
-    hangs together with that mark. Areas above `work_size` are worked on reduced, and the boundary is refined at full
+    `marks` are strokes that are foreground or background, certainly or probably. Certain marks are never overturned;
+    where two cover each other the later one holds. Foreground is found in an area, and about a mark outside of all
+    areas: then it is what hangs together with that mark. Areas above `work_size` are worked on reduced, and the boundary is refined at full
     size. Iterations end early when nothing changes. The same prompts give the same foreground.
 
     Raises UsageError for prompts in which nothing is foreground, for iterations below 1 and a work_size below 16.
@@ -137,6 +128,7 @@ class _Look:
         self._marks: tuple[Mark, ...] = ()
         self._drawn: NDArray[np.uint8] = np.full((self._size[1], self._size[0]), UNMARKED, np.uint8)
         self._mask: Any = None
+        self._begun: Any = None
         self._models: Any = None
 
     def mark(self, marks: Sequence[Mark]) -> None:
@@ -180,6 +172,7 @@ class _Look:
         return start
 
     def iterate(self) -> int:
+        """One round of OpenCV's grabCut; how many pixels it turned."""
         import cv2
 
         before = _is_foreground(self._mask)
@@ -193,7 +186,7 @@ class _Look:
             mode = cv2.GC_EVAL
         mask = self._mask.copy()
         # GC_EVAL learns the models from the mask as it is and cuts once, as each round of many iterations does.
-        cv2.grabCut(cv2.cvtColor(self._copy, cv2.COLOR_RGB2BGR), mask, None, *self._models, 1, mode)
+        cv2.grabCut(cv2.cvtColor(self._copy, cv2.COLOR_RGB2BGR), mask, (0, 0, 1, 1), *self._models, 1, mode)
         self._mask = mask
         return int(np.count_nonzero(before != _is_foreground(mask)))
 

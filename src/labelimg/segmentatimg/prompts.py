@@ -109,9 +109,7 @@ def objects_of(prompts: Prompts) -> tuple[ObjectPrompt, ...]:
     free: list[Click] = []
     for click in prompts.clicks:
         inside = [
-            k
-            for k, box in enumerate(boxes)
-            if box.left <= click.x < box.right and box.top <= click.y < box.bottom
+            k for k, box in enumerate(boxes) if box.left <= click.x < box.right and box.top <= click.y < box.bottom
         ]
         if inside:
             owned[min(inside, key=lambda k: (boxes[k].width * boxes[k].height, -k))].append(click)
@@ -184,9 +182,7 @@ def drawn_marks(
     drawn: Any = np.full((size[1], size[0]), UNMARKED, np.uint8)
     for mark in marks:
         radius, value = mark.radius * scale, KINDS.index(mark.kind)
-        places = [
-            (int((x - left + 0.5) * scale), int((y - top + 0.5) * scale)) for x, y in mark.points
-        ]
+        places = [(int((x - left + 0.5) * scale), int((y - top + 0.5) * scale)) for x, y in mark.points]
         width = max(1, round(2 * radius + 1))
         for start, end in zip(places, places[1:] or places, strict=False):
             cv2.line(drawn, start, end, value, width)
