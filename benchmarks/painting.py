@@ -50,10 +50,13 @@ def with_edges(labels: np.ndarray) -> np.ndarray:
     return np.where(edges, 0, labels).astype(np.int32)
 
 
-def with_half(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One segment over the left half, with a border as ragged as noise is."""
+def with_half(labels: np.ndarray, rng: np.random.Generator, *, holes: float = 0) -> np.ndarray:
+    """One segment over the left half, with a border as ragged as noise is, and some share of its pixels not in it."""
     border = labels.shape[1] // 2 + rng.integers(-30, 30, (labels.shape[0], 1))
-    return np.where(np.arange(labels.shape[1])[None] < border, np.int32(2**30), labels)
+    half = np.arange(labels.shape[1])[None] < border
+    if holes:
+        half &= rng.random(labels.shape, np.float32) >= holes
+    return np.where(half, np.int32(2**30), labels)
 
 
 def milliseconds(act: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> np.ndarray:
@@ -208,7 +211,9 @@ def main() -> None:
     painting_table(image, [with_edges(labels)], rng, journal=False)
     print(f"\nOne segment of half of the image:\n\n{heading}")
     half_table(image, with_half(labels, rng))
-    print(f"\nThe same with edges:\n\n{heading}")
+    print(f"\nThe same with 2% of its pixels, all over it, not in it:\n\n{heading}")
+    half_table(image, with_half(labels, rng, holes=0.02))
+    print(f"\nOne of half of the image, with edges:\n\n{heading}")
     half_table(image, with_edges(with_half(labels, rng)))
 
     print("\n| what | measured | aim |\n|---|---|---|")

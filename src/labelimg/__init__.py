@@ -22,13 +22,17 @@ if TYPE_CHECKING:
     from labelimg.errors import UsageError as UsageError
     from labelimg.images import Unreadable as Unreadable
     from labelimg.segmentatimg.hierarchy import levels as levels
+    from labelimg.segmentatimg.maskfolder import MaskFolder as MaskFolder
     from labelimg.segmentatimg.methods import segment as segment
+    from labelimg.segmentatimg.painting import Painting as Painting
 
 _HOME = {
     "Clustering": "labelimg.clusterimg.results",
     "FeatureCache": "labelimg.cache",
     "LabelimgError": "labelimg.errors",
+    "MaskFolder": "labelimg.segmentatimg.maskfolder",
     "OutputError": "labelimg.errors",
+    "Painting": "labelimg.segmentatimg.painting",
     "Settings": "labelimg.clusterimg.results",
     "TransferError": "labelimg.errors",
     "Unreadable": "labelimg.images",

@@ -81,30 +81,8 @@ def write_atomic(path: StrPath, write: Content, *, binary: bool = False) -> None
     `write` is the content, or a function that is given the open file: a text file (UTF-8, undecodable bytes of file
     names as they are, line ends as written) unless `binary`. Raises OutputError naming the file and the cause.
     """
-    final = Path(path)
-    temporary = Path(_temporary_name(final))
-    as_text: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
-    if binary or isinstance(write, bytes):
-        as_text = {}
-    try:
-        try:
-            _operation("create", temporary)
-            with temporary.open("x" if as_text else "xb", **as_text) as file:
-                _operation("write", temporary)
-                if callable(write):
-                    write(file)
-                else:
-                    file.write(write)
-                file.flush()
-                os.fsync(file.fileno())
-            _operation("replace", final)
-            temporary.replace(final)
-            sync_folder(final.parent)
-        except BaseException:
-            _discard(temporary)
-            raise
-    except OSError as error:
-        raise OutputError(f"cannot write {printable(final)}: {reason(error)}") from error
+    text = isinstance(write, str) or (callable(write) and not binary)
+    _write_all({Path(path): write}, text=text)
 
 
 def write_together(contents: Mapping[StrPath, bytes]) -> None:
@@ -112,25 +90,31 @@ def write_together(contents: Mapping[StrPath, bytes]) -> None:
 
     So a full disk changes nothing. Raises OutputError naming the file and the cause.
     """
+    _write_all({Path(path): content for path, content in contents.items()}, text=False)
+
+
+def _write_all(contents: Mapping[Path, Content], *, text: bool) -> None:
     temporaries: dict[Path, Path] = {}
     final = Path()
+    as_text: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""} if text else {}
     try:
         try:
-            for name, content in contents.items():
-                final = Path(name)
-                temporary = Path(_temporary_name(final))
-                _operation("create", temporary)
-                with temporary.open("xb") as file:
-                    temporaries[final] = temporary
-                    _operation("write", temporary)
-                    file.write(content)
+            for final, write in contents.items():
+                temporaries[final] = Path(_temporary_name(final))
+                _operation("create", temporaries[final])
+                with temporaries[final].open("x" if text else "xb", **as_text) as file:
+                    _operation("write", temporaries[final])
+                    if callable(write):
+                        write(file)
+                    else:
+                        file.write(write)
                     file.flush()
                     os.fsync(file.fileno())
-            for final in list(temporaries):
+            for final in contents:
                 _operation("replace", final)
                 temporaries[final].replace(final)
                 del temporaries[final]
-            for folder in {Path(name).parent for name in contents}:
+            for folder in {final.parent for final in contents}:
                 sync_folder(folder)
         except BaseException:
             for temporary in temporaries.values():

@@ -14,15 +14,15 @@ import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-from PySide6.QtCore import QPoint, QPointF, QSettings, Qt, qInstallMessageHandler  # noqa: E402
-from PySide6.QtGui import QColor, QWheelEvent  # noqa: E402
-from PySide6.QtTest import QTest  # noqa: E402
-from PySide6.QtWidgets import QApplication, QWidget  # noqa: E402
+from PySide6.QtCore import QPoint, QPointF, QSettings, Qt, qInstallMessageHandler
+from PySide6.QtGui import QColor, QWheelEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QWidget
 
-from labelimg.app import theme  # noqa: E402
-from labelimg.app.controller import Controller, Wishes  # noqa: E402
-from labelimg.segmentatimg.methods import make_method  # noqa: E402
-from pictures import photograph, save  # noqa: E402
+from labelimg.app import theme
+from labelimg.app.controller import Controller, Wishes
+from labelimg.segmentatimg.methods import make_method
+from pictures import photograph, save
 
 # What the offscreen platform says of things that it cannot do and windows may ask for.
 _HARMLESS = ("This plugin does not support",)
@@ -41,9 +41,7 @@ def qt() -> Iterator[QApplication]:
 @pytest.fixture(autouse=True)
 def clean(qt: QApplication, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Settings of its own; no warning of Qt's, and no widget is left over."""
-    QSettings.setPath(
-        QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path_factory.mktemp("settings"))
-    )
+    QSettings.setPath(QSettings.Format.IniFormat, QSettings.Scope.UserScope, str(tmp_path_factory.mktemp("settings")))
     said: list[str] = []
     qInstallMessageHandler(lambda kind, context, text: said.append(text))
     yield

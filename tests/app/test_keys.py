@@ -116,7 +116,9 @@ def test_space_saves_this_images_masks_and_goes_to_the_next(sitting: Sitting, fo
     sitting.saved()
     for number, colour in enumerate(colours, 1):
         mask = grey(mask_of(folder, "a", colour))
-        assert mask.dtype == np.uint8 and ((mask == 255) == (paint == number)).all() and set(np.unique(mask)) == {0, 255}
+        assert (
+            mask.dtype == np.uint8 and ((mask == 255) == (paint == number)).all() and set(np.unique(mask)) == {0, 255}
+        )
     assert len(list(folder.with_name(MASKS).glob("*.png"))) == 2
 
 

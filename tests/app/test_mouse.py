@@ -163,7 +163,9 @@ def test_dragging_with_space_held_pans_and_saves_nothing(sitting: Sitting, folde
     start = sitting.at(80, 60)
     QTest.mousePress(sitting.canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, start)
     QTest.mouseMove(sitting.canvas, start + QPoint(50, 30))
-    QTest.mouseRelease(sitting.canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, start + QPoint(50, 30))
+    QTest.mouseRelease(
+        sitting.canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, start + QPoint(50, 30)
+    )
     QTest.keyRelease(sitting.canvas, Qt.Key.Key_Space)
     sitting.settle()
     assert abs((view.left - sitting.canvas.view.left) * view.scale - 50) < 1

@@ -271,9 +271,10 @@ def test_painting_goes_on_where_the_journal_cannot_be_written(tmp_path, monkeypa
     painting.fill(0, 0, RED)
     painting.fill(3, 0, RED)
     assert painting.paint[0].tolist() == [1, 1, 1, 1]
-    assert len(told) == 1 and "no space left on the disk" in told[0]
+    assert len(told) == 1 and "no space left on the disk" in told[0] and journal.broken
     monkeypatch.setattr(files, "on_operation", None)
     journal.saved("later")
+    assert not journal.broken
     painting.unfill(0, 0)
     journal.close()
     assert (tmp_path / "new/j").exists()

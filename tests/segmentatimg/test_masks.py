@@ -212,7 +212,9 @@ def test_a_full_disk_leaves_the_masks_as_they_were(images, monkeypatch, step):
     monkeypatch.setattr(files, "on_operation", refuse)
     with pytest.raises(OutputError, match=r"cannot write .*no space left on the disk"):
         folder.save(path, {RED: full * 0, BLUE: full})
-    assert {name: (folder.out / name).read_bytes() for name in names_in(folder.out)} == before
+    assert {name: (folder.out / name).read_bytes() for name in names_in(folder.out)} == before, (
+        "and nothing else is left"
+    )
 
 
 def test_masks_within_the_images_and_an_unlisted_place_are_refused(images):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from painting_model import Model, line, near_path, path
 
 from labelimg.errors import UsageError
-from labelimg.segmentatimg import index
+from labelimg.segmentatimg import index, segmentation
 from labelimg.segmentatimg.geometry import brush_runs, line_pixels, path_pixels, pixels_of
 from labelimg.segmentatimg.painting import Painting, Rect
 
@@ -94,9 +96,16 @@ def act(painting, model, action):
     return getattr(painting, name)(*arguments)
 
 
-@settings(max_examples=400, deadline=None)
-@given(label_maps(), st.lists(ACTION, min_size=1, max_size=12), st.booleans())
-def test_random_actions_do_what_the_flood_fill_model_does(maps, actions, levels_are_built):
+@settings(max_examples=300, deadline=None)
+@given(label_maps(), st.lists(ACTION, min_size=1, max_size=12), st.booleans(), st.booleans())
+def test_random_actions_do_what_the_flood_fill_model_does(maps, actions, levels_are_built, as_if_large):
+    # Small images would never come to what is made for long lines and for large segments.
+    band, large = (1, 1) if as_if_large else (64, 20_000)
+    with patch.object(segmentation, "_BAND", band), patch.object(index, "_LARGE", large):
+        follow_the_model(maps, actions, levels_are_built)
+
+
+def follow_the_model(maps, actions, levels_are_built):
     painting, model = Painting(blank(*maps[0].shape), maps), Model(maps)
     for level in (1, 2, 0) if levels_are_built else ():
         painting.level(level)
@@ -262,7 +271,7 @@ def test_an_edge_of_up_to_seven_pixels_is_filled_and_no_thicker_one():
     for thick, filled in ((7, True), (8, False)):
         painting = painted([[1, *[0] * thick, 2]])
         painting.stroke([(0, 0), (thick + 1, 0)], RED)
-        assert painting.paint.all() == filled
+        assert painting.paint[0, 1:-1].all() == filled and painting.paint[0, 1:-1].any() == filled
 
 
 def test_where_an_edge_lies_between_two_pairs_it_has_no_colour():
@@ -461,6 +470,16 @@ def test_the_smallest_image_can_be_painted():
     assert not painting.segment_rect(1) and not len(painting.segment_pixels(1))
     painting.undo()
     assert painting.paint.tolist() == [[1]]
+    assert painting.masks()[RED].tolist() == [[255]]
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (4, 1), (1, 1), (2, 2)])
+def test_masks_of_images_that_look_like_single_colours_are_right(shape):
+    painting = painted(np.arange(1, 1 + np.prod(shape)).reshape(shape))
+    painting.fill(0, 0, RED)
+    wanted = np.zeros(shape, np.uint8)
+    wanted[0, 0] = 255
+    np.testing.assert_array_equal(painting.masks()[RED], wanted)
 
 
 def test_a_segment_is_known_by_size_rectangle_and_pixels():
@@ -492,3 +511,25 @@ def test_what_cannot_be_is_refused():
         painting.fill(0, 0, (number, 0, 0))
     with pytest.raises(UsageError, match="at most 255 colours"):
         painting.fill(0, 0, (0, 1, 0))
+
+
+def test_after_the_warm_up_nothing_is_compiled():
+    from labelimg.segmentatimg.kernels import painting as kernels
+    from labelimg.segmentatimg.warmup import warm_up
+
+    warm_up()
+    ours = {name: each for name, each in vars(kernels).items() if hasattr(each, "signatures") and name[0] != "_"}
+    compiled = {name: len(each.signatures) for name, each in ours.items()}
+    assert compiled and all(compiled.values())
+    maps = [np.pad(np.arange(49).reshape(7, 7), 2), np.pad(np.ones((7, 7), int), 2)]
+    painting = Painting(blank(11, 11), maps)
+    for number in range(3):
+        painting.stroke([(0, 0), (10, 9)], (number, 0, 0))
+        painting.brush([(0, number), (9, 3)], 2, RED)
+        painting.cut((0, 10), (10, number))
+        painting.level(number % 2)
+        painting.undo()
+        painting.redo()
+    painting.reset()
+    painting.set_labels(maps[1])
+    assert compiled == {name: len(each.signatures) for name, each in ours.items()}

@@ -136,6 +136,22 @@ def test_what_can_be_nowhere_is_nowhere():
     assert find_matches(image, []) == [] and find_matches(image, [], 0.5) == []
 
 
+def test_large_black_parts_of_an_image_hide_nothing_and_are_nothing():
+    image = noise(300, 300)
+    image[:100, :100] = 0
+    template = whole(image[270:290, 270:290].copy())
+    (match,) = find_matches(image, [template])
+    assert (match.left, match.top) == (270, 270)
+    assert [(each.left, each.top) for each in find_matches(image, [template], 0.1)] == [(270, 270)]
+
+
+def test_where_all_that_counts_is_black_there_is_no_match_whatever_rounding_makes_of_it():
+    image, attention = np.zeros((101, 101, 3), np.uint8), np.ones((101, 101), bool)
+    image[50, 50] = 255
+    attention[48:53, 48:53] = False
+    assert find_matches(image, [whole(noise(101, 101, low=1), attention=attention)]) == []
+
+
 def test_a_template_as_large_as_the_image_is_compared_once():
     image = noise(5, 6)
     (match,) = find_matches(image, [whole(image.copy())])
@@ -289,6 +305,17 @@ def test_the_result_does_not_depend_on_the_number_of_threads(sets):
             path: [(each.left, each.top, each.error) for each in found] for path, found in done.matches.items()
         }
     assert names[1] == names[3]
+
+
+def test_a_mask_that_cannot_be_read_is_named_and_stays(sets):
+    folder = MaskFolder(sets / "images")
+    one = folder.images[0]
+    folder.save(one, {RED: np.full((40, 50), 255, np.uint8)})
+    mask = folder.masks_of(one)[RED]
+    mask.write_bytes(b"no picture")
+    done = stamp(folder, loaded(sets), add=True)
+    assert [each.path for each in done.unreadable] == [one] and mask.name in done.unreadable[0].reason
+    assert mask.read_bytes() == b"no picture"
 
 
 def test_a_bad_image_is_listed_and_a_full_disk_ends_the_run(sets, monkeypatch):

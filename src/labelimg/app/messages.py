@@ -37,13 +37,13 @@ class Message(QFrame):
         close.setToolTip("Close this message")
         close.clicked.connect(self.hide)
         self._close = close
-        self._row = row = QHBoxLayout(self)
+        row = QHBoxLayout(self)
         row.setContentsMargins(12, 8, 8, 8)
         row.setSpacing(10)
-        row.addWidget(self._sign, 0, Qt.AlignmentFlag.AlignTop)
-        row.addWidget(self._text, 1)
+        row.addWidget(self._sign, 0, Qt.AlignmentFlag.AlignVCenter)
+        row.addWidget(self._text, 1, Qt.AlignmentFlag.AlignVCenter)
         row.addWidget(self._more)
-        row.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(close, 0, Qt.AlignmentFlag.AlignVCenter)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.hide)
@@ -99,10 +99,12 @@ class Message(QFrame):
             action()
 
     def _place(self) -> None:
-        width = max(120, min(self._over.width() - 32, 640))
-        self.setFixedWidth(width)
-        self._row.activate()
-        self.setFixedHeight(max(self.sizeHint().height(), self.heightForWidth(width)))
+        width = max(160, min(self._over.width() - 32, 640))
+        beside = 12 + 18 + 10 + 8 + self._close.sizeHint().width() + 10
+        if not self._more.isHidden():
+            beside += self._more.sizeHint().width() + 10
+        text = self._text.heightForWidth(max(60, width - beside))
+        self.setFixedSize(width, max(text, self._close.sizeHint().height(), self._more.sizeHint().height()) + 18)
         self.move((self._over.width() - width) // 2, 12)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:

@@ -15,6 +15,7 @@ from labelimg.errors import printable
 
 if TYPE_CHECKING:
     from labelimg.clusterimg.results import Clustering
+    from labelimg.images import Unreadable
 
 _LISTED = 20  # unreadable images that are named on the terminal; all are in unreadable.csv
 _REFRESH_S = 0.1

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from labelimg.segmentatimg.jobs import Job, Part, serve
@@ -33,27 +34,30 @@ class _Worker:
     def drop(self) -> None:
         """End the process with the job that it does; another is started for the next one."""
         self.dropped = True
-        if self._process is not None:
-            self._process.kill()
+        process = self._process
+        if process is not None:
+            with suppress(ValueError):  # its thread has just closed it
+                process.kill()
 
     def join(self) -> None:
         self._thread.join()
 
     def _start(self) -> None:
-        self._connection, theirs = _CONTEXT.Pipe()
-        self._process = _CONTEXT.Process(target=serve, args=(theirs, os.getpid(), self._ahead), daemon=True)
-        self._process.start()
+        ours, theirs = _CONTEXT.Pipe()
+        process = _CONTEXT.Process(target=serve, args=(theirs, os.getpid(), self._ahead), daemon=True)
+        process.start()
         theirs.close()
+        self._connection, self._process = ours, process
 
     def _stop(self) -> None:
-        if self._process is not None:
+        process, self._process = self._process, None
+        if process is not None:
             self._connection.close()
-            self._process.join(0.2)
-            if self._process.is_alive():
-                self._process.kill()
-                self._process.join()
-            self._process.close()
-            self._process = self._connection = None
+            process.join(0.2)
+            if process.is_alive():
+                process.kill()
+                process.join()
+            process.close()
         self.stale = False
 
     def _run(self) -> None:
@@ -65,6 +69,8 @@ class _Worker:
             try:
                 if self._process is None:
                     self._start()
+                if self.dropped:
+                    continue
                 send(self._connection, self._process.pid, job, arrays)
                 while True:
                     part, results = receive(self._connection)

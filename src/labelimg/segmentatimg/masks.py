@@ -29,6 +29,7 @@ CLASSES = "classes.json"
 
 _THREADS = min(8, os.cpu_count() or 1)
 _WHITE = 128
+_BAND = 64  # rows
 _NAME = re.compile(r"(?P<image>.+)_mask_(?P<colour>\(R[:-]\d{1,3},G[:-]\d{1,3},B[:-]\d{1,3}\))\.png", re.DOTALL)
 _COLOUR = re.compile(r"\(?R[:-](\d{1,3}),\s*G[:-](\d{1,3}),\s*B[:-](\d{1,3})\)?")
 
@@ -76,13 +77,18 @@ def encode_mask(mask: Mask) -> bytes:
     alone: three times as fast as OpenCV's writer at its fastest, and half as large.
     """
     height, width = mask.shape
-    white = np.where(mask, np.uint8(255), np.uint8(0))
-    rows = np.empty((height, width + 1), np.uint8)
-    rows[:, 0] = 2  # the filter "up"
-    rows[0, 1:] = white[0]
-    np.subtract(white[1:], white[:-1], out=rows[1:, 1:])
     packer = zlib.compressobj(1, strategy=zlib.Z_RLE)
-    data = packer.compress(rows.data) + packer.flush()
+    packed = []
+    above = np.zeros((1, width), np.uint8)
+    for top in range(0, height, _BAND):  # a part that stays in the processor's cache
+        white = (mask[top : top + _BAND] != 0).view(np.uint8) * np.uint8(255)
+        rows = np.empty((len(white), width + 1), np.uint8)
+        rows[:, 0] = 2  # the filter "up"
+        np.subtract(white[:1], above, out=rows[:1, 1:])
+        np.subtract(white[1:], white[:-1], out=rows[1:, 1:])
+        above = white[-1:]
+        packed.append(packer.compress(rows.data))
+    data = b"".join(packed) + packer.flush()
     parts = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)), (b"IDAT", data), (b"IEND", b"")]
     chunks = [
         struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in parts

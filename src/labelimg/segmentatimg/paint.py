@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,10 +53,9 @@ class Paint:
         """Of each colour that something has, a map uint8 (h, w): 255 where it is, else 0."""
         import cv2
 
-        compare: Any = cv2.compare  # its types leave numbers out
         there = cv2.calcHist([self.map], [0], None, [256], [0, 256]).ravel()
         return {
-            colour: np.asarray(compare(self.map, number, cv2.CMP_EQ))
+            colour: (self.map == number).view(np.uint8) * np.uint8(255)
             for number, colour in enumerate(self.colours, 1)
             if there[number]
         }

@@ -65,6 +65,10 @@ class Segmentation:
         if finest is not None and not finest.all():
             self._edges = (finest == 0).view(np.uint8)
         self._follow = self._edges is not None
+        self._drawn = np.empty(0, np.int32)
+        if self._follow:
+            self._drawn = np.flatnonzero(self._edges).astype(np.int32)
+        self._rows = np.searchsorted(self._drawn, np.arange(self._height + 1) * self._width)
         self._strayed = False
         self.level = -1
         self.go_to(min(level, self.level_count - 1))
@@ -222,7 +226,8 @@ class Segmentation:
         found = []
         for part in parts:
             around = part.grown(kernels.THICKEST_EDGE, self._width, self._height)
-            found.append(kernels.follow(paint, self._edges, around.left, around.top, around.right, around.bottom))
+            corners = around.left, around.top, around.right, around.bottom
+            found.append(kernels.follow(paint, self._edges, self._drawn, self._rows, *corners))
         if len(found) == 1:
             return found[0][0], found[0][1]
         positions, colours = (np.concatenate(each) for each in zip(*found, strict=True))

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from labelimg.decoding import Pixels, Shrink, one_opencv_thread, read
-from labelimg.errors import LabelimgError, UsageError
+from labelimg.errors import LabelimgError, UnreadableImageError, UsageError
 from labelimg.files import stops_everything
 from labelimg.images import Unreadable
 from labelimg.segmentatimg.maskfolder import MaskFolder
@@ -78,7 +78,8 @@ def stamp(
                     pool.shutdown(cancel_futures=True)
                     raise result
                 else:
-                    unreadable.append(Unreadable(path, getattr(result, "reason", str(result))))
+                    its_own = isinstance(result, UnreadableImageError) and result.path == path
+                    unreadable.append(Unreadable(path, getattr(result, "reason", "") if its_own else str(result)))
                 if progress is not None:
                     progress("stamping", number, len(chosen))
     return Stamped(matches, skipped, tuple(sorted(unreadable, key=lambda each: each.path)))

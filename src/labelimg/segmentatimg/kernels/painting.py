@@ -239,25 +239,26 @@ def _seen(paint: Array, edges: Array, row: int, column: int, down: int, across: 
 
 
 @njit(nogil=True, cache=True)
-def follow(paint: Array, edges: Array, left: int, top: int, right: int, bottom: int) -> Any:
+def follow(paint: Array, edges: Array, drawn: Array, rows: Array, left: int, top: int, right: int, bottom: int) -> Any:
     """The edge pixels of the rectangle whose paint is not what follows from their surroundings: positions, colours.
 
     Only pixels with 1 in `edges` follow: those that a method drew and that nobody painted themselves. Such a pixel
     gets a colour when along one of the four lines through it the nearest other pixels on both sides have this colour
     and the edge is at most THICKEST_EDGE pixels there; where the lines say different colours, none.
+
+    `drawn` are the positions of all pixels that the method drew, sorted; those of a row are rows[row] : rows[row + 1].
     """
     width = paint.shape[1]
-    count = 0
-    for row in range(top, bottom):
-        for column in range(left, right):
-            count += edges[row, column] == 1
-    positions = np.empty(count, np.int32)
-    colours = np.empty(count, np.uint8)
+    most = rows[bottom] - rows[top]
+    positions = np.empty(most, np.int32)
+    colours = np.empty(most, np.uint8)
     found = 0
-    if count == 0:
-        return positions, colours
     for row in range(top, bottom):
-        for column in range(left, right):
+        first = rows[row] + np.searchsorted(drawn[rows[row] : rows[row + 1]], row * width + left)
+        for place in range(first, rows[row + 1]):
+            column = drawn[place] - row * width
+            if column >= right:
+                break
             if edges[row, column] != 1:
                 continue
             colour = np.uint8(0)
