@@ -129,9 +129,7 @@ def main() -> None:
         good = sum(value > 0.9 for value in row) / len(row)
         print(f"| {name} | {statistics.mean(row):.3f} | {statistics.median(row):.3f} | {good:.0%} |")
     ours, theirs = (1000 * statistics.median(times) for times in (seconds[1], seconds[0]))
-    print(
-        f"an iteration takes {ours:.0f} ms at the median, one of plain cv2.grabCut {theirs:.0f} ms"
-    )
+    print(f"an iteration takes {ours:.0f} ms at the median, one of plain cv2.grabCut {theirs:.0f} ms")
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ class Encoder:
             return self._idle and not self._wanted and not self._ahead
 
     def close(self) -> None:
-        """End the thread; what is being made is made."""
+        """End the thread after what it makes now, without waiting long for it."""
         with self._change:
             self._closed = True
             self._ahead = []
@@ -141,7 +141,7 @@ class Encoder:
                 future.set_exception(CancelledError("the program ends"))
             self._wanted = []
             self._change.notify_all()
-        self._thread.join()
+        self._thread.join(timeout=2)
 
     def _run(self) -> None:
         while True:

@@ -37,8 +37,8 @@ def grabcut(image: NDArray[Any], prompts: Prompts, iterations: int = ITERATIONS,
     image: as for `segment`; it is not changed. prompts: `areas` are rectangles that foreground is looked for in;
     `marks` are strokes that are foreground or background, certainly or probably. Certain marks are never overturned;
     where two cover each other the later one holds. Foreground is found in an area, and about a mark outside of all
-    areas: then it is what hangs together with that mark. Areas above `work_size` are worked on reduced, and the boundary is refined at full
-    size. Iterations end early when nothing changes. The same prompts give the same foreground.
+    areas: then it is what hangs together with that mark. Areas above `work_size` are worked on reduced, and the
+    boundary is refined at full size. Iterations end early when nothing changes. The same prompts give the same.
 
     Raises UsageError for prompts in which nothing is foreground, for iterations below 1 and a work_size below 16.
 
@@ -185,8 +185,10 @@ class _Look:
         else:
             mode = cv2.GC_EVAL
         mask = self._mask.copy()
+        copy: Any = cv2.cvtColor(self._copy, cv2.COLOR_RGB2BGR)
         # GC_EVAL learns the models from the mask as it is and cuts once, as each round of many iterations does.
-        cv2.grabCut(cv2.cvtColor(self._copy, cv2.COLOR_RGB2BGR), mask, (0, 0, 1, 1), *self._models, 1, mode)
+        background, foreground = self._models
+        cv2.grabCut(copy, mask, (0, 0, 1, 1), background, foreground, 1, mode)
         self._mask = mask
         return int(np.count_nonzero(before != _is_foreground(mask)))
 
