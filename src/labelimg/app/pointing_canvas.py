@@ -144,8 +144,9 @@ class PointingCanvas(Canvas):
     def wheel_turned(self, steps: float, at: QPointF, modifiers: Qt.KeyboardModifier) -> None:
         """The wheel zooms; with Ctrl it sizes the brush."""
         if modifiers & Qt.KeyboardModifier.ControlModifier and self.tool == "grabcut":
-            larger = max(self.brush_radius * 1.2**steps, self.brush_radius + (1 if steps > 0 else -1))
-            self.set_brush_radius(round(larger if steps > 0 else min(larger, self.brush_radius - 1)))
+            radius = self.brush_radius * 1.2**steps
+            radius = max(radius, self.brush_radius + 1) if steps > 0 else min(radius, self.brush_radius - 1)
+            self.set_brush_radius(round(radius))
         else:
             super().wheel_turned(steps, at, modifiers)
 
