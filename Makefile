@@ -18,7 +18,7 @@ EMPTY :=
 
 # What `pip install` is told; its output goes to a file, so that a failure is one line.
 install = echo "$(STEP)installing $(1) into $(VENV) (the first time this takes a minute)"; \
-	$(BIN)/python -m pip install --disable-pip-version-check --no-compile -c constraints.txt -e "$(1)" >$(LOG) 2>&1 </dev/null \
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e "$(1)" >$(LOG) 2>&1 </dev/null \
 	|| { echo "make: could not install $(1); the log is in $(LOG)" >&2; exit 1; }
 
 define checks
@@ -28,7 +28,7 @@ define checks
 @$(BIN)/lint-imports
 endef
 
-.PHONY: help demo test lint test-bounds bench datasets clean
+.PHONY: help demo test lint test-bounds screenshots bench datasets clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -40,7 +40,7 @@ demo: $(VENV)/.installed-demo demo/.photos ## cluster a folder of sample photogr
 	@echo "Done. Before: demo/photos. After: demo/photos_clustered/results, a folder for each cluster."
 
 test: STEP = 1/3 $(EMPTY)
-test: $(VENV)/.installed-dev ## check style, types, layers, and run all tests
+test: $(VENV)/.installed-dev .screen-tools ## check style, types, layers, and run all tests
 	@echo "2/3 checking style, types and layers"
 	$(checks)
 	@echo "3/3 running the tests"
@@ -54,7 +54,30 @@ test-bounds: $(VENV)/.installed-dev ## run the kernel tests with every array acc
 	@echo "running the kernel tests with numba's bounds check"
 	@mkdir -p build/numba-bounds
 	@NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR="$(CURDIR)/build/numba-bounds" \
-		$(BIN)/python -m pytest tests/clusterimg/test_kernels.py tests/segmentatimg/test_painting.py </dev/null
+		$(BIN)/python -m pytest tests/clusterimg/test_kernels.py \
+		tests/segmentatimg/test_regions.py tests/segmentatimg/test_hierarchy.py tests/segmentatimg/test_painting.py </dev/null
+
+# What shows windows and drives them on a machine without a screen. Where it cannot be installed, the test that needs it
+# is skipped, and says so.
+SCREEN_LIBRARIES := libegl1 libgl1 libxkbcommon0 libdbus-1-3 libfontconfig1 libxcb-cursor0 libxkbcommon-x11-0 \
+	libxcb-icccm4 libxcb-keysyms1 libxcb-image0 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0
+
+.PHONY: .screen-tools
+.screen-tools:
+	@if ! command -v Xvfb >/dev/null || ! command -v xdotool >/dev/null || ! ldconfig -p | grep -q libxcb-cursor; then \
+		if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+			echo "installing xvfb, xdotool and the libraries of Qt with apt-get"; \
+			{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+				xvfb xdotool $(SCREEN_LIBRARIES); } >build-screen-tools.log 2>&1 </dev/null \
+				&& rm -f build-screen-tools.log \
+				|| echo "make: could not install them (build-screen-tools.log); the test with a virtual screen is skipped"; \
+		else \
+			echo "make: xvfb and xdotool are missing; the test with a virtual screen is skipped"; \
+		fi; \
+	fi
+
+screenshots: $(VENV)/.installed-demo demo/.photos ## make the pictures of the windows for the README
+	@$(BIN)/python benchmarks/screenshots.py demo/photos docs/images </dev/null
 
 datasets: $(DATA)/.built ## build the labelled data sets in bench-data/ (downloads 180 MB of Debian packages)
 

@@ -10,12 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from labelimg.cache import FeatureCache as FeatureCache
+    from labelimg.clusterimg.deep.candidates import Candidate as Candidate
+    from labelimg.clusterimg.deep.candidates import Search as Search
+    from labelimg.clusterimg.deep.clustering import deep_cluster as deep_cluster
+    from labelimg.clusterimg.deep.embed import embed as embed
+    from labelimg.clusterimg.deep.selection import best_clustering as best_clustering
+    from labelimg.clusterimg.deep.training import Trained as Trained
+    from labelimg.clusterimg.deep.training import Training as Training
+    from labelimg.clusterimg.deep.training import train as train
     from labelimg.clusterimg.merging import merge as merge
     from labelimg.clusterimg.output import undo as undo
     from labelimg.clusterimg.pipeline import cluster as cluster
     from labelimg.clusterimg.results import Clustering as Clustering
     from labelimg.clusterimg.results import Settings as Settings
+    from labelimg.clusterimg.tried import Tried as Tried
     from labelimg.errors import LabelimgError as LabelimgError
+    from labelimg.errors import MissingExtraError as MissingExtraError
+    from labelimg.errors import ModelError as ModelError
     from labelimg.errors import OutputError as OutputError
     from labelimg.errors import TransferError as TransferError
     from labelimg.errors import UnreadableImageError as UnreadableImageError
@@ -27,21 +38,32 @@ if TYPE_CHECKING:
     from labelimg.segmentatimg.painting import Painting as Painting
 
 _HOME = {
+    "Candidate": "labelimg.clusterimg.deep.candidates",
     "Clustering": "labelimg.clusterimg.results",
     "FeatureCache": "labelimg.cache",
     "LabelimgError": "labelimg.errors",
     "MaskFolder": "labelimg.segmentatimg.maskfolder",
+    "MissingExtraError": "labelimg.errors",
+    "ModelError": "labelimg.errors",
     "OutputError": "labelimg.errors",
     "Painting": "labelimg.segmentatimg.painting",
+    "Search": "labelimg.clusterimg.deep.candidates",
     "Settings": "labelimg.clusterimg.results",
+    "Trained": "labelimg.clusterimg.deep.training",
+    "Training": "labelimg.clusterimg.deep.training",
     "TransferError": "labelimg.errors",
+    "Tried": "labelimg.clusterimg.tried",
     "Unreadable": "labelimg.images",
     "UnreadableImageError": "labelimg.errors",
     "UsageError": "labelimg.errors",
+    "best_clustering": "labelimg.clusterimg.deep.selection",
     "cluster": "labelimg.clusterimg.pipeline",
+    "deep_cluster": "labelimg.clusterimg.deep.clustering",
+    "embed": "labelimg.clusterimg.deep.embed",
     "levels": "labelimg.segmentatimg.hierarchy",
     "merge": "labelimg.clusterimg.merging",
     "segment": "labelimg.segmentatimg.methods",
+    "train": "labelimg.clusterimg.deep.training",
     "undo": "labelimg.clusterimg.output",
 }
 __all__ = list(_HOME)

@@ -4,7 +4,9 @@ LabelimgError
 ├── UsageError            an argument or option that cannot be: exit status 2
 ├── UnreadableImageError  one image that cannot be decoded; a run lists it and goes on
 ├── OutputError           the output folder cannot be made, is taken, or holds what must not be removed
-└── TransferError         a file could not be copied, moved or linked
+├── TransferError         a file could not be copied, moved or linked
+├── MissingExtraError     what is asked for needs packages that are not installed
+└── ModelError            a model or its weights cannot be had, or do not fit
 """
 
 from __future__ import annotations
@@ -39,6 +41,14 @@ class OutputError(LabelimgError):
 
 class TransferError(LabelimgError):
     """A file could not be copied, moved or linked; the text names the file and the cause."""
+
+
+class MissingExtraError(LabelimgError):
+    """Packages of an extra are not installed; the text says how to get them."""
+
+
+class ModelError(LabelimgError):
+    """A model, its weights or a checkpoint cannot be had or do not fit; the text names it and the cause."""
 
 
 def printable(path: str | os.PathLike[str]) -> str:

@@ -17,7 +17,7 @@ from labelimg.errors import UnreadableImageError, UsageError, printable
 
 T = TypeVar("T")
 
-_PART = 4  # files that a thread takes at a time; handing over each alone costs as much as a tenth of reading it
+_PART = 8  # files that a thread takes at a time; handing over each alone costs as much as a tenth of reading it
 _PARTS_AHEAD = 2
 
 IMAGE_ENDINGS = frozenset(
@@ -161,7 +161,8 @@ def _read_many(
     left = iter(paths)
     flying: deque[Future[list[T | Unreadable]]] = deque()
     index = itertools.count()
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="labelimg-read")
+    # One more than work at a time: while one waits for the interpreter, another decodes.
+    pool = ThreadPoolExecutor(threads + 1, thread_name_prefix="labelimg-read")
     with one_opencv_thread():
         try:
             while True:

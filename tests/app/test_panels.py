@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -217,14 +218,12 @@ def test_a_folder_can_be_dropped_and_is_among_the_recent_ones(start: Callable[..
     assert sitting.picture is None
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(folder))])
-    enter = QDragEnterEvent(
-        QPointF(100, 100), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    )
+    how = Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # only Qt itself is to make such events
+        enter, drop = QDragEnterEvent(QPoint(100, 100), *how), QDropEvent(QPointF(100, 100), *how)
     sitting.app.sendEvent(sitting.window, enter)
     assert enter.isAccepted()
-    drop = QDropEvent(
-        QPointF(100, 100), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    )
     sitting.app.sendEvent(sitting.window, drop)
     sitting.ready()
     assert len(sitting.controller.session) == 3

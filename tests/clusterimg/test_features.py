@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -47,33 +46,6 @@ def test_features_come_out_as_they_went_in(shapes, dtype, seed):
     assert features.values.dtype == dtype
     assert_same(features, arrays)
     assert features.same_shape == (len(set(shapes)) < 2)
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # has a test of its own
-@pytest.mark.parametrize("memory", [0, 1, 7, 8, 9, 23, 24, 25, 1000])
-def test_features_are_the_same_wherever_memory_ends(memory):
-    arrays = [np.arange(k, k + 8, dtype=np.uint8).reshape(2, 4) for k in range(3)]
-    features = stored(arrays, np.uint8, memory)
-    assert_same(features, arrays)
-    assert np.array_equal(features.stacked(), np.stack(arrays))
-
-
-def test_the_temporary_file_is_closed_when_its_features_are_gone(recwarn):
-    import gc
-
-    features = stored([np.arange(10, dtype=np.uint8)], np.uint8, 0)
-    assert features.values.tolist() == list(range(10))
-    del features
-    gc.collect()
-    assert [str(warning.message) for warning in recwarn] == []
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # has a test of its own
-def test_features_in_a_file_compile_no_kernel_anew():
-    in_memory = stored([np.arange(10, dtype=np.uint8)] * 2, np.uint8, 1000)
-    in_a_file = stored([np.arange(10, dtype=np.uint8)] * 2, np.uint8, 5)
-    # numba compiles a function once more for arrays that cannot be written to.
-    assert in_a_file.values.flags.writeable == in_memory.values.flags.writeable
 
 
 def test_nothing_is_a_feature_array_of_no_images():

@@ -67,7 +67,17 @@ def run_in_parts(kernel: Kernel, n: int, parts: dict[str, Any], labels: np.ndarr
             while column < until:
                 guarded = [np.full(room + 8, -7, kind) for kind in (np.int32, np.int32, kernel.value_type)]
                 out = [each[:room] for each in guarded]
-                arguments = (*kernel.arguments, start, stop, column, until, kernel.limit, labels, *out)
+                arguments = (
+                    *kernel.arguments,
+                    *kernel.room(stop - start),
+                    start,
+                    stop,
+                    column,
+                    until,
+                    kernel.limit,
+                    labels,
+                    *out,
+                )
                 count, resume = kernel.run(*arguments)
                 assert 0 <= count <= room
                 assert column <= resume <= until
@@ -154,17 +164,21 @@ def test_join_says_which_edges_kruskal_keeps_and_roots_are_the_smallest_rows(n, 
     edges = [(i, j) for i, j in edges if i < j]
     i, j = (np.asarray([edge[k] for edge in edges], np.int32) for k in (0, 1))
     parent = np.arange(n, dtype=np.int32)
-    joined = kernels.join(parent, i, j)
+    joined, root = np.empty(len(i), np.bool_), np.empty_like(parent)
+    kernels.join(parent, i, j, joined)
     assert [edge for edge, keep in zip(edges, joined.tolist(), strict=True) if keep] == oracles.kruskal(n, edges)
     expected = {row: chain[0] for chain in oracles.chains(n, edges) for row in chain}
-    assert kernels.roots(parent).tolist() == [expected[row] for row in range(n)]
+    kernels.roots(parent, root)
+    assert root.tolist() == [expected[row] for row in range(n)]
 
 
 def test_join_of_no_edges_keeps_every_row_alone():
     parent = np.arange(3, dtype=np.int32)
     none = np.empty(0, np.int32)
-    assert kernels.join(parent, none, none).tolist() == []
-    assert kernels.roots(parent).tolist() == [0, 1, 2]
+    kernels.join(parent, none, none, np.empty(0, np.bool_))
+    root = np.empty_like(parent)
+    kernels.roots(parent, root)
+    assert root.tolist() == [0, 1, 2]
 
 
 # --------------------------------------------------------------------------------------------------------- hashes

@@ -12,7 +12,6 @@ import pytest
 import oracles
 from labelimg.clusterimg.features import Features, FeatureStore, features_of
 from labelimg.clusterimg.methods import DEFAULT, NAMES, make_method, method_class
-from labelimg.clusterimg.methods import imagehash as imagehash_module
 from labelimg.clusterimg.methods.base import Method, least_count
 from labelimg.clusterimg.methods.imagehash import ImageHash
 from labelimg.clusterimg.methods.minhash import MinHash
@@ -487,24 +486,7 @@ def test_least_count_is_the_smallest_whose_share_is_greater(total):
         assert least_count(threshold, total) == (above[0] if above else total + 1)
 
 
-@pytest.mark.parametrize("hash_size", [8, 12])
-def test_few_hashes_give_the_pairs_that_the_kernels_give(monkeypatch, hash_size):
-    method = ImageHash(hash_size=hash_size)
-    rng = np.random.default_rng(7)
-    words = rng.integers(0, 1 << 63, (60, method.feature_bytes // 8), np.uint64)
-    words[40:] = words[:20] ^ np.uint64(0b1011)
-    hashes = features_of(list(words), np.uint64)
-    for threshold in (0.0, 0.5, 0.6, 0.9, 1.0):
-        few = method.similar_pairs(hashes, threshold)
-        with monkeypatch.context() as patch:
-            patch.setattr(imagehash_module, "_FEW_WORDS", -1)
-            many = method.similar_pairs(hashes, threshold)
-        assert few.i.tolist() == many.i.tolist()
-        assert few.j.tolist() == many.j.tolist()
-        assert few.similarity.tolist() == many.similarity.tolist()
-
-
-def test_few_hashes_with_too_many_pairs_are_listed_as_a_forest():
+def test_hashes_with_too_many_pairs_are_listed_as_a_forest():
     hashes = features_of([np.zeros(1, np.uint64)] * 9, np.uint64)
     pairs = ImageHash(hash_size=8).similar_pairs(hashes, 0.5, most=10)
     assert not pairs.complete

@@ -171,7 +171,7 @@ def test_components_are_named_by_their_smallest_row():
 @pytest.mark.parametrize("n", [0, 1, 2, 17])
 def test_in_threads_does_each_piece_of_work_once(n, threads):
     done: list[int] = []
-    in_threads(done.append, n, threads)
+    in_threads(lambda start, stop: done.extend(range(start, stop)), n, threads)
     assert sorted(done) == list(range(n))
 
 

@@ -88,11 +88,8 @@ def test_past_the_limit_a_spanning_forest_is_listed_and_run_json_says_so(album, 
         shutil.copy(album / "moon.png", album / f"moon {number}.png")
     labelimg.cluster(album, out=tmp_path / "all")
     assert run_json(tmp_path / "all")["spanning_forests"] == []
-    monkeypatch.setattr(
-        pipeline,
-        "PairwiseGrouper",
-        lambda *arguments: pairwise.PairwiseGrouper(*arguments, most=5),
-    )
+    whole = pairwise.PairwiseGrouper
+    monkeypatch.setattr(pairwise, "PairwiseGrouper", lambda *arguments: whole(*arguments, most=5))
     labelimg.cluster(album, out=tmp_path / "few")
     assert run_json(tmp_path / "few")["spanning_forests"] == ["similarities/batch_0.csv"]
     forest = table(tmp_path / "few/similarities/batch_0.csv")[1:]

@@ -189,6 +189,23 @@ def test_another_segmentation_leaves_the_paint_and_undo_goes_on(maps, others, ac
         np.testing.assert_array_equal(painting.paint, last)
 
 
+STEP = st.sampled_from(["undo", "redo"])
+
+
+@settings(max_examples=150, deadline=None)
+@given(label_maps(), label_maps(), st.lists(ACTION, max_size=5), st.lists(ACTION, max_size=5), st.lists(STEP))
+def test_edge_pixels_follow_or_have_paint_of_their_own_whatever_is_undone_where(maps, others, first, then, steps):
+    painting, model = Painting(blank(*maps[0].shape), maps), Model(maps)
+    for action in first:
+        act(painting, model, action)
+    painting.set_labels([np.resize(other, maps[0].shape) for other in others])
+    for action in [*then, *((step,) for step in steps)]:
+        act(painting, model, action)
+        if painting._segments._follow:
+            off, _ = painting._segments._not_following([Rect(0, 0, *painting.size)], painting.paint.copy())
+            assert not len(off), action
+
+
 def test_what_is_done_again_in_another_segmentation_stays_whatever_is_painted_around_it():
     painting = painted([[1, 1, 1]])
     painting.fill(0, 0, RED)

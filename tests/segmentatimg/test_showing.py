@@ -114,7 +114,12 @@ def test_segments_and_paint_alone_show_each_number_in_one_colour() -> None:
 
 
 @given(
-    st.floats(0.02, 60), st.floats(-500, 500), st.floats(-500, 500), st.floats(0, 800), st.floats(0, 600), st.floats(0.5, 2)
+    st.floats(0.02, 60),
+    st.floats(-500, 500),
+    st.floats(-500, 500),
+    st.floats(0, 800),
+    st.floats(0, 600),
+    st.floats(0.5, 2),
 )
 def test_zooming_keeps_the_point_under_the_pointer_or_the_picture_in_sight(
     scale: float, left: float, top: float, x: float, y: float, factor: float

@@ -15,7 +15,7 @@ from labelimg.segmentatimg.scene import Scene
 from labelimg.segmentatimg.view import View
 
 _CLOSE = 2.0  # from this scale on the window's own pixels are composed, not tiles
-_COMPOSING_S = 0.012
+_COMPOSING_S = 0.008
 _WHEEL_STEP = 120
 ZOOM_STEP = 1.25
 

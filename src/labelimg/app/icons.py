@@ -60,7 +60,7 @@ class Icons:
             faint = QColor(ink)
             faint.setAlpha(90)
             for mode, shade in ((QIcon.Mode.Normal, ink), (QIcon.Mode.Disabled, faint)):
-                for side in (16, 20, 24, 32, 48):
+                for side in (20, 40):
                     result.addPixmap(pixmap(name, shade, side), mode)
             self._made[key] = result
         return self._made[key]

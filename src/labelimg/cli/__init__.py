@@ -13,12 +13,14 @@ from typer.core import TyperGroup
 
 from labelimg.cli import cache
 from labelimg.cli.cluster import cluster
+from labelimg.cli.deep import deep
 from labelimg.cli.labels import labels
 from labelimg.cli.masks import masks
 from labelimg.cli.merge import merge
 from labelimg.cli.preview import preview
 from labelimg.cli.segment import segment
 from labelimg.cli.stamp import stamp
+from labelimg.cli.train import train
 from labelimg.cli.undo import undo
 from labelimg.errors import LabelimgError
 
@@ -72,6 +74,8 @@ app.command(short_help="Show what each segmenting method makes of an image.")(pr
 app.command(short_help="List which images have masks.")(masks)
 app.command(short_help="Paint templates wherever they are found.")(stamp)
 app.command(short_help="Cut images into segments and paint them, in windows.")(segment)
+app.command(short_help="Sort images into folders of kinds of thing, by a deep model.")(deep)
+app.command(short_help="Train an autoencoder for labelimg deep.")(train)
 app.add_typer(cache.app, name="cache")
 
 

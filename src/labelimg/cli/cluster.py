@@ -7,7 +7,26 @@ from typing import Annotated
 
 import typer
 
-from labelimg.cli.options import CACHE, QUIET, THREADS, Images, opened_cache, size_of
+from labelimg.cli.options import (
+    BATCH_SIZE,
+    CACHE,
+    DRY_RUN,
+    EXCLUDE,
+    INCLUDE,
+    JSON,
+    KEEP_BATCHES,
+    NO_CACHE,
+    NO_MERGE,
+    OUT,
+    OVERWRITE,
+    QUIET,
+    RECURSIVE,
+    THREADS,
+    TRANSFER,
+    Images,
+    opened_cache,
+    size_of,
+)
 from labelimg.cli.show import Progress, print_plan, print_summary, print_unreadable
 from labelimg.errors import UsageError, printable
 
@@ -31,10 +50,7 @@ def cluster(
             show_default=False,
         ),
     ] = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(help="Most images of a batch. Default: as many as fit in memory, mostly all.", show_default=False),
-    ] = None,
+    batch_size: BATCH_SIZE = None,
     size: Annotated[
         str | None,
         typer.Option(help="Shrink images to this before comparing.", metavar="WxH", show_default=False),
@@ -43,42 +59,23 @@ def cluster(
         float | None,
         typer.Option(help="Shrink images by this factor before comparing, in place of --size.", show_default=False),
     ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="Where the result goes. Default: IMAGES_clustered, beside IMAGES.", metavar="DIR", show_default=False
-        ),
-    ] = None,
-    transfer: Annotated[
-        str,
-        typer.Option(help="What is done with the images: copy, move, hardlink, symlink or none.", metavar="MODE"),
-    ] = "copy",
-    recursive: Annotated[
-        bool, typer.Option("--recursive/--no-recursive", help="Look for images in folders within the folders, too.")
-    ] = True,
-    include: Annotated[
-        list[str] | None,
-        typer.Option(help="Only images whose name or path matches. May be given again.", metavar="GLOB"),
-    ] = None,
-    exclude: Annotated[
-        list[str] | None, typer.Option(help="No images whose name or path matches. May be given again.", metavar="GLOB")
-    ] = None,
-    no_merge: Annotated[
-        bool, typer.Option("--no-merge", help="Stop after the batch folders; labelimg merge goes on from there.")
-    ] = False,
-    keep_batches: Annotated[bool, typer.Option("--keep-batches", help="Leave the batch folders, too.")] = False,
+    out: OUT = None,
+    transfer: TRANSFER = "copy",
+    recursive: RECURSIVE = True,
+    include: INCLUDE = None,
+    exclude: EXCLUDE = None,
+    no_merge: NO_MERGE = False,
+    keep_batches: KEEP_BATCHES = False,
     rescue: Annotated[
         bool, typer.Option("--rescue/--no-rescue", help="Look for the twins of a batch's outliers in other batches.")
     ] = True,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace what an earlier run wrote; files that others added stay.")
-    ] = False,
+    overwrite: OVERWRITE = False,
     threads: THREADS = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go where; write nothing.")] = False,
+    dry_run: DRY_RUN = False,
     quiet: QUIET = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+    as_json: JSON = False,
     cache: CACHE = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither look features up nor keep them.")] = False,
+    no_cache: NO_CACHE = False,
     hash_size: Annotated[int | None, _own("imagehash", "The hash has N x N bits. Default 12.", 2, 64)] = None,
     frequency_factor: Annotated[
         int | None, _own("imagehash", "The image is shrunk to N times the hash size before its DCT. Default 4.", 1, 16)

@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from labelimg.cli.options import CACHE, QUIET, THREADS, opened_cache
-from labelimg.cli.show import Progress, print_summary, print_unreadable
+from labelimg.cli.show import Progress, print_models, print_summary, print_unreadable
 
 
 def merge(
-    result: Annotated[Path, typer.Argument(help="The output folder of labelimg cluster --no-merge.", metavar="RESULT")],
+    result: Annotated[Path, typer.Argument(help="The output folder of a --no-merge run.", metavar="RESULT")],
     threshold: Annotated[
         float | None, typer.Option(help="Another threshold than the run's, from 0 to 1.", show_default=False)
     ] = None,
@@ -26,7 +26,7 @@ def merge(
     cache: CACHE = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither look features up nor keep them.")] = False,
 ) -> None:
-    """Merge the batch folders that labelimg cluster --no-merge left, also after changing them by hand.
+    """Merge the batch folders that a --no-merge run left, also after changing them by hand.
 
     Clusters whose first images are similar become one; the files are renamed within RESULT.
     """
@@ -38,4 +38,6 @@ def merge(
         )
     if not quiet:
         print_unreadable(merged)
+    if not as_json:
+        print_models(merged)
     print_summary(merged, as_json=as_json)

@@ -35,6 +35,43 @@ CACHE = Annotated[
     typer.Option(help="Keep features here and not in the user's cache folder.", metavar="DIR", show_default=False),
 ]
 
+BATCH_SIZE = Annotated[
+    int | None,
+    typer.Option(help="Most images of a batch. Default: as many as fit in memory, mostly all.", show_default=False),
+]
+OUT = Annotated[
+    Path | None,
+    typer.Option(
+        help="Where the result goes. Default: IMAGES_clustered, beside IMAGES.", metavar="DIR", show_default=False
+    ),
+]
+TRANSFER = Annotated[
+    str, typer.Option(help="What is done with the images: copy, move, hardlink, symlink or none.", metavar="MODE")
+]
+RECURSIVE = Annotated[
+    bool, typer.Option("--recursive/--no-recursive", help="Look for images in folders within the folders, too.")
+]
+INCLUDE = Annotated[
+    list[str] | None, typer.Option(help="Only images whose name or path matches. May be given again.", metavar="GLOB")
+]
+EXCLUDE = Annotated[
+    list[str] | None, typer.Option(help="No images whose name or path matches. May be given again.", metavar="GLOB")
+]
+NO_MERGE = Annotated[
+    bool, typer.Option("--no-merge", help="Stop after the batch folders; labelimg merge goes on from there.")
+]
+KEEP_BATCHES = Annotated[bool, typer.Option("--keep-batches", help="Leave the batch folders, too.")]
+OVERWRITE = Annotated[
+    bool, typer.Option("--overwrite", help="Replace what an earlier run wrote; files that others added stay.")
+]
+DRY_RUN = Annotated[bool, typer.Option("--dry-run", help="Show what would go where; write nothing.")]
+JSON = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
+NO_CACHE = Annotated[bool, typer.Option("--no-cache", help="Neither look features up nor keep them.")]
+SEED = Annotated[int, typer.Option(help="What random numbers begin with; the same seed gives the same result.", min=0)]
+DEVICE = Annotated[
+    str, typer.Option(help="Where to compute: auto (a GPU, if there is one), cpu, cuda or cuda:1.", metavar="DEVICE")
+]
+
 
 def size_of(text: str | None) -> tuple[int, int] | None:
     """Width and height from "WxH"; raises UsageError for anything else.

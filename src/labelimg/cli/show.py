@@ -103,17 +103,57 @@ def print_summary(result: Clustering, *, as_json: bool, dry_run: bool = False) -
     settings = result.settings
     seconds = round(sum(result.seconds.values()), 3)
     if as_json:
-        more = {"threshold": settings.threshold, "method": settings.method, "out": str(result.out), "seconds": seconds}
+        more: dict[str, Any] = {
+            "threshold": settings.threshold,
+            "method": settings.method,
+            "out": str(result.out),
+            "seconds": seconds,
+        }
+        if settings.threshold is None:
+            more = {**more, "model": settings.parameters["model"], "models": _models(result)}
         typer.echo(json.dumps({**numbers, **more}))
         return
     rows = [(name, f"{number:,}") for name, number in numbers.items()]
     if result.skipped:
         rows.append(("no images", f"{result.skipped:,} files of other kinds"))
-    rows.append(("method", f"{settings.method}, threshold {settings.threshold:g}"))
+    if settings.threshold is None:
+        rows.append(("model", str(settings.parameters["model"])))
+    else:
+        rows.append(("method", f"{settings.method}, threshold {settings.threshold:g}"))
     rows.append(("seconds", f"{seconds:.1f}"))
     rows.append(("result", "nothing was written" if dry_run else _shown(result)))
     for name, text in rows:
         typer.echo(f"{name:<11} {text}")
+
+
+def print_models(result: Clustering) -> None:
+    """The candidates of each batch and of the representatives with their scores, the chosen one marked."""
+    for batch, tried in result.tried:
+        widest = max(len(str(each)) for each in tried)
+        typer.echo(f"  {batch:<{widest}}  clusters  noise  silhouette  calinski  davies  total  seconds")
+        for each in tried:
+            scores = (each.silhouette, each.calinski_harabasz, each.davies_bouldin, each.total)
+            columns = "  ".join(
+                f"{'-' if score is None else format(score, f'.{digits}f'):>{width}}"
+                for score, width, digits in zip(scores, (10, 8, 6, 5), (3, 1, 3, 2), strict=True)
+            )
+            mark, note = "*" if each.chosen else " ", f"  {each.note}" if each.note else ""
+            typer.echo(
+                f"{mark} {each!s:<{widest}}  {each.clusters:>8}  {each.noise:>5}  {columns}  {each.seconds:>7.2f}{note}"
+            )
+        if not any(each.chosen for each in tried):
+            none = "nothing is merged" if batch == "representatives" else f"{batch} is one cluster"
+            typer.echo(f"  no candidate is left: {none}")
+        typer.echo("")
+
+
+def _models(result: Clustering) -> list[dict[str, Any]]:
+    return [
+        {"batch": batch, **{name: getattr(each, name) for name in each.__dataclass_fields__}}
+        | {"parameters": dict(each.parameters)}
+        for batch, tried in result.tried
+        for each in tried
+    ]
 
 
 def _shown(result: Clustering) -> str:

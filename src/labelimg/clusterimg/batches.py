@@ -64,6 +64,16 @@ def split(signatures: NDArray[np.int8], size: int) -> list[NDArray[np.int32]]:
     return sorted(done, key=lambda rows: int(rows[0]))
 
 
+def shares(count: int, size: int) -> list[NDArray[np.int32]]:
+    """As few batches of at most `size` images as can be, of every second image, or every third, and so on.
+
+    >>> [rows.tolist() for rows in shares(5, 3)]
+    [[0, 2, 4], [1, 3]]
+    """
+    batches = -(-count // size)
+    return [np.arange(first, count, batches, dtype=np.int32) for first in range(batches)]
+
+
 def _cut(signatures: NDArray[np.int8], rows: NDArray[np.int32]) -> list[NDArray[np.int32]]:
     """Two parts, divided at the widest gap along one of the values that vary most."""
     values = signatures[rows]

@@ -27,7 +27,7 @@ from labelimg.clusterimg.record import (
     with_parents,
     write_record,
 )
-from labelimg.clusterimg.tables import CLUSTERS, RUN, SIMILARITIES, UNREADABLE
+from labelimg.clusterimg.tables import CLUSTERS, MODELS, RUN, SIMILARITIES, UNREADABLE
 from labelimg.errors import OutputError, TransferError, UsageError
 from labelimg.files import STATE_FOLDER, StrPath, printable
 
@@ -118,7 +118,7 @@ def remove_earlier(out: StrPath) -> int:
 def tables_in(out: StrPath) -> list[str]:
     """The names in `out`, relative to it, that the tables of a run have, whoever wrote what is there."""
     root = Path(out)
-    names = [name for name in (RUN, CLUSTERS, UNREADABLE) if files.is_there(root / name)]
+    names = [name for name in (RUN, CLUSTERS, UNREADABLE, MODELS) if files.is_there(root / name)]
     folder = root / SIMILARITIES
     if folder.is_symlink() or (files.is_there(folder) and not folder.is_dir()):
         return [*names, SIMILARITIES]

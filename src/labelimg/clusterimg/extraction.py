@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 
 from labelimg.cache import FeatureCache
 from labelimg.clusterimg.batches import SIGNATURE_SIZE, signature
+from labelimg.clusterimg.engine import Made, Source
 from labelimg.clusterimg.features import Features, FeatureStore
-from labelimg.clusterimg.methods.base import Method
 from labelimg.images import Unreadable, read_many
 
 _VERSION = 1  # of what features are made of; a new one lets cached features be forgotten
 _LOOKED_UP_AT_ONCE = 2048
-
-_Made = tuple[NDArray[Any], NDArray[np.int8] | None]  # a feature and, where wanted, the signature
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +37,7 @@ class Extracted:
 
 def extract(
     paths: Sequence[str],
-    method: Method,
+    source: Source,
     *,
     threads: int,
     memory: int,
@@ -48,19 +46,19 @@ def extract(
     progress: Callable[[int, int], None] | None = None,
 ) -> Extracted:
     """The features of all images of the paths, in their order. An image that cannot be read is listed, not raised."""
-    store = FeatureStore(method.dtype, memory=memory)
+    store = FeatureStore(source.dtype, memory=memory)
     signatures, rows, unreadable = bytearray(), [], []
     decoded = 0
 
-    def make(pixels: NDArray[np.uint8]) -> _Made:
-        return method.feature(pixels), signature(pixels) if with_signatures else None
+    def make(pixels: NDArray[np.uint8]) -> Made:
+        return source.feature(pixels), signature(pixels) if with_signatures else None
 
     if cache is None:
-        results: Iterable[tuple[int, _Made | Unreadable, bool]] = (
-            (row, result, True) for row, result in read_many(paths, method.shrink, make, threads=threads)
+        results: Iterable[tuple[int, Made | Unreadable, bool]] = (
+            (row, result, True) for row, result in source.finish(read_many(paths, source.shrink, make, threads=threads))
         )
     else:
-        results = _through_cache(paths, method, make, threads, cache, with_signatures)
+        results = _through_cache(paths, source, make, threads, cache, with_signatures)
     for row, result, was_decoded in results:
         decoded += was_decoded
         if isinstance(result, Unreadable):
@@ -83,14 +81,14 @@ def extract(
 
 def _through_cache(
     paths: Sequence[str],
-    method: Method,
-    make: Callable[[NDArray[np.uint8]], _Made],
+    source: Source,
+    make: Callable[[NDArray[np.uint8]], Made],
     threads: int,
     cache: FeatureCache,
     with_signatures: bool,
-) -> Iterator[tuple[int, _Made | Unreadable, bool]]:
-    recipe = f"{_VERSION} {method!r}"
-    signature_recipe = f"{_VERSION} signature of {method.shrink!r}"
+) -> Iterator[tuple[int, Made | Unreadable, bool]]:
+    recipe = f"{_VERSION} {source!r}"
+    signature_recipe = f"{_VERSION} signature of {source.shrink!r}"
     for first in range(0, len(paths), _LOOKED_UP_AT_ONCE):
         part = paths[first : first + _LOOKED_UP_AT_ONCE]
         stamps = [stamp(path) for path in part]
@@ -99,12 +97,12 @@ def _through_cache(
         signatures = dict(cache.get_many(signature_recipe, wanted)) if with_signatures else {}
         known = features.keys() & signatures.keys() if with_signatures else features.keys()
         missing = [path for k, path in enumerate(part) if k not in known]
-        fresh = read_many(missing, method.shrink, make, threads=threads)
-        new: list[tuple[tuple[str, int, int], _Made]] = []
+        fresh = source.finish(read_many(missing, source.shrink, make, threads=threads))
+        new: list[tuple[tuple[str, int, int], Made]] = []
         for k, path in enumerate(part):
             if k in known:
                 signed = np.frombuffer(signatures[k], np.int8) if with_signatures else None
-                yield first + k, (_unpacked(features[k], method), signed), False
+                yield first + k, (_unpacked(features[k], source.dtype), signed), False
                 continue
             _, result = next(fresh)
             # A file that changed while it was read must not be taken for what it is now.
@@ -128,8 +126,8 @@ def _packed(feature: NDArray[Any]) -> bytes:
     return np.asarray([feature.ndim, *feature.shape], np.int32).tobytes() + feature.tobytes()
 
 
-def _unpacked(blob: bytes, method: Method) -> NDArray[Any]:
+def _unpacked(blob: bytes, dtype: Any) -> NDArray[Any]:
     ndim = int(np.frombuffer(blob, np.int32, 1)[0])
     shape = np.frombuffer(blob, np.int32, ndim, 4)
-    feature: NDArray[Any] = np.frombuffer(blob, method.dtype, offset=4 * (1 + ndim))
+    feature: NDArray[Any] = np.frombuffer(blob, dtype, offset=4 * (1 + ndim))
     return feature.reshape(tuple(shape))

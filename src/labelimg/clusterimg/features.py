@@ -94,8 +94,7 @@ class FeatureStore:
                 self._file.flush()
             except OSError as error:
                 raise _no_room(error) from error
-            # Mapped privately and writeable, as arrays in memory are: for others the kernels would be compiled again.
-            values = np.memmap(self._file, self._dtype, "c").view(np.ndarray)
+            values = np.memmap(self._file, self._dtype, "r").view(np.ndarray)
             self._file.close()
         else:
             values = np.frombuffer(self._held, self._dtype)

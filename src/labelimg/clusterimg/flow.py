@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelimg.clusterimg.pairs import Pairs
+from labelimg.clusterimg.tried import Tried
 
 Rows = NDArray[np.int32]
 
@@ -22,18 +23,24 @@ class Groups:
     """What a grouper makes of some rows.
 
     labels: (len(rows),) int32, equal for images of one group, -1 for an image that belongs to none; pairs: the similar
-    pairs, as positions in the rows asked about, or None where groups do not come from pairs.
+    pairs, as positions in the rows asked about, or None where groups do not come from pairs; tried: the clusterings
+    that the groups were chosen from, where there were several.
     """
 
     labels: NDArray[np.int32]
     pairs: Pairs | None
+    tried: tuple[Tried, ...] = ()
 
 
 class Grouper(Protocol):
     """Says which of some images are alike."""
 
     def group(self, rows: Rows, progress: Callable[[int, int], None] | None = None) -> Groups:
-        """The groups of the images of these rows, which ascend."""
+        """The groups of the images of these rows, which ascend: those of one batch."""
+        ...
+
+    def match(self, rows: Rows, progress: Callable[[int, int], None] | None = None) -> Groups:
+        """The groups of representatives, whose rows ascend. One without a group keeps its cluster as it is."""
         ...
 
 
@@ -45,6 +52,7 @@ class Batch:
     clusters: tuple[Rows, ...]
     outliers: Rows
     pairs: Pairs | None
+    tried: tuple[Tried, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,13 +66,14 @@ class Merged:
     outliers: Rows
     representatives: Rows
     pairs: Pairs | None
+    tried: tuple[Tried, ...] = ()
 
 
 def group_batch(grouper: Grouper, rows: Rows, progress: Callable[[int, int], None] | None = None) -> Batch:
     """The clusters and outliers of one batch."""
     groups = grouper.group(rows, progress)
     clusters, outliers = _clusters(rows, groups.labels)
-    return Batch(rows, clusters, outliers, groups.pairs)
+    return Batch(rows, clusters, outliers, groups.pairs, groups.tried)
 
 
 def merge_batches(
@@ -87,7 +96,7 @@ def merge_batches(
     parts = clusters + [rows[k : k + 1] for rows in outliers for k in range(len(rows))] if rescue else clusters
     firsts = np.asarray([rows[0] for rows in parts], np.int32)
     order = np.argsort(firsts)
-    groups = grouper.group(firsts[order], progress)
+    groups = grouper.match(firsts[order], progress)
     together: dict[int, list[Rows]] = {}
     alone: list[Rows] = []
     left: list[Rows] = [] if rescue else outliers
@@ -99,7 +108,7 @@ def merge_batches(
         else:
             left.append(parts[part])
     merged = [np.sort(np.concatenate(group)) for group in together.values()]
-    return Merged(_largest_first(merged + alone), _joined(left), firsts[order], groups.pairs)
+    return Merged(_largest_first(merged + alone), _joined(left), firsts[order], groups.pairs, groups.tried)
 
 
 def _joined(parts: Sequence[Rows]) -> Rows:

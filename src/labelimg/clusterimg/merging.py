@@ -16,16 +16,15 @@ from labelimg.cache import FeatureCache
 from labelimg.clusterimg import flow
 from labelimg.clusterimg.batches import available_memory
 from labelimg.clusterimg.clock import Clock, Stage
+from labelimg.clusterimg.engine import engine_of
 from labelimg.clusterimg.extraction import extract, stamp
 from labelimg.clusterimg.folders import Entry, end_renames, plan_transfers, read_record, rebase, record_tables
-from labelimg.clusterimg.methods import make_method
 from labelimg.clusterimg.pairs import Pairs, no_pairs
-from labelimg.clusterimg.pairwise import PairwiseGrouper
 from labelimg.clusterimg.pipeline import check_settings, thread_count
 from labelimg.clusterimg.record import relocate
 from labelimg.clusterimg.results import Clustering, Settings
 from labelimg.clusterimg.tables import merge_tables, read_run, read_unreadable
-from labelimg.errors import OutputError
+from labelimg.errors import OutputError, UsageError
 from labelimg.images import Unreadable, find_images
 from labelimg.lock import Lock
 
@@ -54,7 +53,7 @@ def merge(
     run = read_run(out)
     settings = _settings(run, threshold, rescue)
     check_settings(settings)
-    method = make_method(settings.method, **settings.parameters)
+    engine = engine_of(settings)
     clock = Clock(progress)
     with Lock(out):
         root = Path(run["root"])
@@ -68,14 +67,16 @@ def merge(
             raise OutputError(f"{files.printable(out)} has no images in batch folders to merge")
         memory = available_memory() // 2
         wanted = _representatives(batches, rescue=settings.rescue)
+        paths = [items[row].readable_path() for row in wanted]
+        count = thread_count(threads)
+        source = engine.prepare(paths, threads=count)
         with clock.stage("decoding") as told:
-            paths = [items[row].readable_path() for row in wanted]
-            extracted = extract(paths, method, threads=thread_count(threads), memory=memory, cache=cache, progress=told)
-        pairwise = PairwiseGrouper(method, extracted.features, settings.threshold, thread_count(threads), memory)
+            extracted = extract(paths, source, threads=count, memory=memory, cache=cache, progress=told)
+        whole = engine.grouper(extracted.features, threads=count, memory=memory, clock=clock)
         with clock.stage("merging") as told:
             where = dict(zip(paths, wanted, strict=True))
             lost = {where[each.path]: each.reason for each in extracted.unreadable}
-            grouper = _SomeReadable(pairwise, np.asarray(wanted, np.int32), extracted.rows.astype(np.int32))
+            grouper = _SomeReadable(whole, np.asarray(wanted, np.int32), extracted.rows.astype(np.int32))
             merged = flow.merge_batches(grouper, batches, rescue=settings.rescue, progress=told)
         clustering = Clustering(
             root=root,
@@ -179,6 +180,8 @@ def _settings(run: dict[str, Any], threshold: float | None, rescue: bool | None)
     if run.get("merged"):
         raise OutputError("there is nothing to merge: the run's batches are merged already")
     changes: dict[str, Any] = {"merge": True}
+    if threshold is not None and settings.threshold is None:
+        raise UsageError("threshold is nothing that a run of labelimg deep knows; leave --threshold out")
     if threshold is not None:
         changes["threshold"] = threshold
     if rescue is not None:
@@ -264,9 +267,9 @@ def _representatives(batches: Sequence[tuple[Sequence[flow.Rows], flow.Rows]], *
 
 @dataclass(frozen=True, eq=False)
 class _SomeReadable:
-    """A grouper over rows of which `readable[k]` counts the rows[...] that features were obtained for.
+    """A grouper of representatives of which `readable[k]` counts the rows[...] that features were obtained for.
 
-    An image that could not be read is of no group.
+    One that could not be read is of no group.
     """
 
     grouper: flow.Grouper
@@ -274,14 +277,19 @@ class _SomeReadable:
     readable: flow.Rows
 
     def group(self, rows: flow.Rows, progress: Any = None) -> flow.Groups:
+        """Batches are not grouped again."""
+        raise NotImplementedError
+
+    def match(self, rows: flow.Rows, progress: Any = None) -> flow.Groups:
+        """The groups of those that could be read."""
         assert np.array_equal(rows, self.rows)
-        groups = self.grouper.group(np.arange(len(self.readable), dtype=np.int32), progress)
+        groups = self.grouper.match(np.arange(len(self.readable), dtype=np.int32), progress)
         labels = np.full(len(rows), -1, np.int32)
         labels[self.readable] = groups.labels
         pairs = groups.pairs
         if pairs is not None:
             pairs = Pairs(self.readable[pairs.i], self.readable[pairs.j], pairs.similarity, pairs.complete)
-        return flow.Groups(labels, pairs)
+        return replace(groups, labels=labels, pairs=pairs)
 
 
 def _rearranged(clustering: Clustering, items: Sequence[_Item], staying: set[int], out: Path) -> Clustering:

@@ -67,7 +67,7 @@ def components(n: int, pairs: Pairs) -> NDArray[np.int32]:
 class Kernel:
     """A compiled search with its arguments.
 
-    It is called as run(*arguments, start, stop, column, until, limit, labels, out_i, out_j, out_value).
+    It is called as run(*arguments, *room(rows), start, stop, column, until, limit, labels, out_i, out_j, out_value).
     """
 
     run: Callable[..., tuple[int, int]]
@@ -78,3 +78,4 @@ class Kernel:
     similarity: Callable[[NDArray[Any]], NDArray[np.float64]]  # from what the kernel writes
     rows: int = 32  # rows of a block; the columns of a block are gone through once
     by_rows: bool = False  # column and until bound i, not j
+    room: Callable[[int], tuple[NDArray[Any], ...]] = lambda _: ()  # arrays to work in; each thread needs its own

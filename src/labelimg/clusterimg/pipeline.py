@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,21 +11,19 @@ import numpy as np
 
 from labelimg.cache import FeatureCache
 from labelimg.clusterimg import flow
-from labelimg.clusterimg.batches import available_memory, split
+from labelimg.clusterimg.batches import available_memory, shares, split
 from labelimg.clusterimg.clock import Clock, Stage
+from labelimg.clusterimg.engine import Engine
 from labelimg.clusterimg.extraction import Extracted, extract
 from labelimg.clusterimg.methods import DEFAULT, make_method
-from labelimg.clusterimg.methods.base import Method
 from labelimg.clusterimg.pairs import Pairs, no_pairs
-from labelimg.clusterimg.pairwise import PairwiseGrouper
+from labelimg.clusterimg.pairwise import PairwiseEngine
 from labelimg.clusterimg.results import Clustering, Settings
 from labelimg.errors import UsageError
 from labelimg.files import printable
 from labelimg.images import Found, find_images
 
 Folder = str | os.PathLike[str]
-_LOADING_S = 2.0  # kernels that take longer are not loaded but compiled
-
 TRANSFERS = ("copy", "move", "hardlink", "symlink", "none")
 
 
@@ -68,11 +65,12 @@ def cluster(
     """
     folders = [images] if isinstance(images, (str, os.PathLike)) else list(images)
     made = make_method(method, **parameters)
+    limit = made.default_threshold if threshold is None else float(threshold)
     settings = Settings(
         folders=tuple(os.path.abspath(folder) for folder in folders),
         method=method,
         parameters=asdict(made),
-        threshold=made.default_threshold if threshold is None else float(threshold),
+        threshold=limit,
         batch_size=batch_size,
         rescue=rescue,
         merge=merge,
@@ -83,16 +81,42 @@ def cluster(
         exclude=tuple(exclude),
     )
     check_settings(settings)
-    clock = Clock(progress)
+    engine = PairwiseEngine(made, limit)
+    return run(
+        folders,
+        settings,
+        engine,
+        out=out,
+        overwrite=overwrite,
+        dry_run=dry_run,
+        threads=threads,
+        cache=cache,
+        clock=Clock(progress),
+    )
+
+
+def run(
+    folders: Sequence[Folder],
+    settings: Settings,
+    engine: Engine,
+    *,
+    out: Folder | None,
+    overwrite: bool,
+    dry_run: bool,
+    threads: int | None,
+    cache: FeatureCache | None,
+    clock: Clock,
+) -> Clustering:
+    """Group the images of the folders by checked settings, as the engine does it; `cluster` says the rest."""
     with clock.stage("finding images"):
-        found = find_images(folders, recursive=recursive, include=include, exclude=exclude)
+        found = find_images(folders, recursive=settings.recursive, include=settings.include, exclude=settings.exclude)
         if not found.paths:
-            raise UsageError(f"no images in {', '.join(printable(folder) for folder in folders)}{_why_none(found)}")
+            raise UsageError(f"no images in {', '.join(map(printable, folders))}{why_none(found)}")
     if out is not None:
         from labelimg.clusterimg.output import check_output
 
         check_output(Path(out), settings, overwrite=overwrite)
-    result = _grouped(found, made, settings, thread_count(threads), cache, clock)
+    result = _grouped(found, engine, settings, thread_count(threads), cache, clock)
     if out is not None:
         from labelimg.clusterimg.output import planned, write_output
 
@@ -107,7 +131,7 @@ def check_settings(settings: Settings) -> None:
     """Raise UsageError for settings that cannot be."""
     if not settings.folders:
         raise UsageError("no folder of images was given")
-    if not 0 <= settings.threshold <= 1:  # also refuses nan
+    if settings.threshold is not None and not 0 <= settings.threshold <= 1:  # also refuses nan
         raise UsageError(f"threshold must be between 0 and 1, got {settings.threshold}")
     if settings.batch_size is not None and settings.batch_size < 2:
         raise UsageError(f"batch size must be at least 2, got {settings.batch_size}")
@@ -126,41 +150,38 @@ def thread_count(threads: int | None) -> int:
     return threads
 
 
-def _why_none(found: Found) -> str:
+def why_none(found: Found) -> str:
+    """What else there is where no images were found, to be added to a complaint."""
     if found.skipped:
         return f": {found.skipped} files there are of other kinds"
     return ""
 
 
 def _grouped(
-    found: Found, method: Method, settings: Settings, threads: int, cache: FeatureCache | None, clock: Clock
+    found: Found, engine: Engine, settings: Settings, threads: int, cache: FeatureCache | None, clock: Clock
 ) -> Clustering:
     memory = available_memory() // 2
-    warming = _WarmUp(method, len(found.paths))
+    source = engine.prepare(found.paths, threads=threads)
+    size = settings.batch_size or engine.batch_limit(len(found.paths), memory)
     with clock.stage("decoding") as told:
         extracted = extract(
             found.paths,
-            method,
+            source,
             threads=threads,
             memory=memory,
-            with_signatures=_may_need_batches(len(found.paths), method, settings.batch_size, memory),
+            with_signatures=engine.by_signatures and (size is None or len(found.paths) > size),
             cache=cache,
             progress=told,
         )
-    warming.join(_LOADING_S)
-    if warming.is_alive():
-        with clock.stage("compiling kernels, once"):
-            warming.join()
-    warming.raise_error()
-    grouper = PairwiseGrouper(method, extracted.features, settings.threshold, threads, memory)
+    grouper = engine.grouper(extracted.features, threads=threads, memory=memory, clock=clock)
     batches = []
-    with clock.stage("comparing") as told:
-        split_up = _batches(extracted, settings.batch_size or _batch_that_fits(extracted, memory))
-        before, total = 0, sum(_pair_count(rows) for rows in split_up)
+    with clock.stage(engine.stage) as told:
+        split_up = _batches(extracted, size or _batch_that_fits(extracted, memory))
+        before, total = 0, sum(engine.amount(len(rows)) for rows in split_up)
         for rows in split_up:
             counted = None if told is None else lambda done, _, told=told, before=before: told(before + done, total)
             batches.append(flow.group_batch(grouper, rows, counted))
-            before += _pair_count(rows)
+            before += engine.amount(len(rows))
     merged = None
     if settings.merge:
         with clock.stage("merging") as told:
@@ -169,20 +190,12 @@ def _grouped(
     return _clustering(found, extracted, settings, tuple(batches), merged)
 
 
-def _may_need_batches(count: int, method: Method, batch_size: int | None, memory: int) -> bool:
-    if batch_size is not None:
-        return count > batch_size
-    return method.feature_bytes is None or count * method.feature_bytes > memory
-
-
 def _batches(extracted: Extracted, size: int) -> list[flow.Rows]:
+    if len(extracted.rows) > size and not len(extracted.signatures):
+        return shares(len(extracted.rows), size)
     if len(extracted.rows) > size:
         return split(extracted.signatures, size)
     return [np.arange(len(extracted.rows), dtype=np.int32)] if len(extracted.rows) else []
-
-
-def _pair_count(rows: flow.Rows) -> int:
-    return len(rows) * (len(rows) - 1) // 2
 
 
 def _batch_that_fits(extracted: Extracted, memory: int) -> int:
@@ -190,30 +203,6 @@ def _batch_that_fits(extracted: Extracted, memory: int) -> int:
     if bytes_held <= memory:
         return max(len(extracted.rows), 1)
     return max(2, int(len(extracted.rows) * (memory / bytes_held)))
-
-
-class _WarmUp(threading.Thread):
-    """Loads what comparing needs, or compiles it the first time, while images are decoded."""
-
-    def __init__(self, method: Method, count: int) -> None:
-        super().__init__(daemon=True)
-        self._method = method
-        self._count = count
-        self._error: BaseException | None = None
-        self.start()
-
-    def run(self) -> None:
-        """Compare a few small images, which no one looks at."""
-        try:
-            self._method.warm_up(self._count)
-        except BaseException as error:  # noqa: BLE001 (handed to the thread that waits)
-            self._error = error
-
-    def raise_error(self) -> None:
-        """Raise in the calling thread what went wrong in this one."""
-        self.join()
-        if self._error is not None:
-            raise self._error
 
 
 def _clustering(

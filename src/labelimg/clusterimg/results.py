@@ -9,20 +9,24 @@ from types import MappingProxyType
 
 from labelimg.clusterimg.flow import Batch, Merged, Rows
 from labelimg.clusterimg.pairs import Pairs
+from labelimg.clusterimg.tried import Tried
 from labelimg.images import Unreadable
+
+REPRESENTATIVES = "representatives"  # beside "batch_0" and so on, where something is told of each
 
 
 @dataclass(frozen=True)
 class Settings:
     """What decides the result: the options of a run, with every default filled in.
 
-    parameters: the method's own, all of them. batch_size: the most images of a batch, None for all in one.
+    method: one of the five, or "deep". parameters: the method's own, all of them. threshold: None where nothing is
+    held against one. batch_size: the most images of a batch, None for all in one.
     """
 
     folders: tuple[str, ...]
     method: str
     parameters: Mapping[str, object]
-    threshold: float
+    threshold: float | None
     batch_size: int | None = None
     rescue: bool = True
     merge: bool = True
@@ -69,6 +73,14 @@ class Clustering:
     def __post_init__(self) -> None:
         object.__setattr__(self, "written", MappingProxyType(dict(self.written)))
         object.__setattr__(self, "seconds", MappingProxyType(dict(self.seconds)))
+
+    @property
+    def tried(self) -> tuple[tuple[str, tuple[Tried, ...]], ...]:
+        """The clusterings that were tried: of each batch, "batch_0" and so on, and of the representatives."""
+        parts = [(f"batch_{number}", batch.tried) for number, batch in enumerate(self.batches)]
+        if self.merged is not None:
+            parts.append((REPRESENTATIVES, self.merged.tried))
+        return tuple((name, tried) for name, tried in parts if tried)
 
     @property
     def clustered(self) -> int:

@@ -23,20 +23,15 @@ _BUFFER = 1 << 16
 _CALL_NS = 100_000_000  # a kernel call lasts about so long, so that Ctrl-C is answered soon
 
 
-def in_threads(work: Callable[[int], None], n: int, threads: int) -> None:
-    """Call work(0) ... work(n - 1), each once, by several threads."""
+def in_threads(work: Callable[[int, int], None], n: int, threads: int) -> None:
+    """Call work(start, stop) for parts that together are 0 ... n - 1, by several threads."""
+    parts = [(k * n // threads, (k + 1) * n // threads) for k in range(threads)]
     if threads == 1 or n < 2:
-        for k in range(n):
-            work(k)
+        work(0, n)
         return
     with ThreadPoolExecutor(threads) as pool:
-        for future in [pool.submit(_each, work, k, n, threads) for k in range(threads)]:
+        for future in [pool.submit(work, *part) for part in parts]:
             future.result()
-
-
-def _each(work: Callable[[int], None], start: int, n: int, step: int) -> None:
-    for k in range(start, n, step):
-        work(k)
 
 
 class _Gathered:
@@ -62,7 +57,8 @@ class _Gathered:
 
     def _reduce(self) -> None:
         i, j, value = self._sorted()
-        keep = kernels.join(np.arange(self.n, dtype=np.int32), i, j)
+        keep = np.empty(len(i), np.bool_)
+        kernels.join(np.arange(self.n, dtype=np.int32), i, j, keep)
         self._parts = [(i[keep], j[keep], value[keep])]
         self._size = self._reduced_to = len(self._parts[0][0])
 
@@ -90,9 +86,13 @@ class _Joined:
         self._since = 0
 
     def add(self, i: NDArray[np.int32], j: NDArray[np.int32]) -> None:
-        self._since += int(np.count_nonzero(kernels.join(self._parent, i, j)))
+        joined = np.empty(len(i), np.bool_)
+        kernels.join(self._parent, i, j, joined)
+        self._since += int(np.count_nonzero(joined))
         if self._since * 16 > len(self._parent):
-            self.labels, self._since = kernels.roots(self._parent), 0
+            labels = np.empty_like(self._parent)  # not in place: other threads hold the old ones
+            kernels.roots(self._parent, labels)
+            self.labels, self._since = labels, 0
 
 
 def together(n: int, parts: Sequence[tuple[NDArray[np.int32], Pairs]], *, most: int | None) -> Pairs:
@@ -144,10 +144,11 @@ def _search_block(
     room = max(_BUFFER, 2 * 2048 * (stop - start))
     out: Found = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, kernel.value_type)
     found = _Gathered(n, most, kernel.value_type)
+    arguments = (*kernel.arguments, *kernel.room(stop - start))
     column, end = (start, stop) if kernel.by_rows else (start + 1, n)
     while column < end and not stopped.is_set():
         until = min(end, column + span)
-        count, reached = kernel.run(*kernel.arguments, start, stop, column, until, kernel.limit, labels, *out)
+        count, reached = kernel.run(*arguments, start, stop, column, until, kernel.limit, labels, *out)
         if count == 0 and reached == column:  # one row alone has more pairs than there is room for
             room *= 2
             out = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, kernel.value_type)

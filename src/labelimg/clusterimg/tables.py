@@ -1,12 +1,12 @@
-"""What is written beside the folders: clusters.csv, similarities, unreadable.csv, run.json."""
+"""What is written beside the folders: clusters.csv, similarities, models.csv, unreadable.csv, run.json."""
 
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import os
 from collections.abc import Iterable, Iterator
-from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from labelimg import files
 from labelimg.clusterimg.flow import Rows
 from labelimg.clusterimg.pairs import Pairs
-from labelimg.clusterimg.results import Clustering
+from labelimg.clusterimg.results import REPRESENTATIVES, Clustering
 from labelimg.errors import OutputError
 from labelimg.images import Unreadable
 
@@ -22,8 +22,15 @@ RUN = "run.json"
 CLUSTERS = "clusters.csv"
 UNREADABLE = "unreadable.csv"
 SIMILARITIES = "similarities"
+MODELS = "models.csv"
+
+_MODEL_COLUMNS = (
+    *("batch", "algorithm", "parameters", "clusters", "noise", "silhouette", "calinski_harabasz", "davies_bouldin"),
+    *("total", "seconds", "chosen", "note"),
+)
 
 _LIBRARIES = ("labelimg-suite", "numpy", "numba", "opencv-contrib-python-headless", "pillow", "simplejpeg")
+_DEEP_LIBRARIES = ("torch", "scikit-learn")
 
 
 def write_tables(result: Clustering, out: Path) -> Iterator[str]:
@@ -38,7 +45,11 @@ def write_tables(result: Clustering, out: Path) -> Iterator[str]:
     _write_csv(out / UNREADABLE, ("image", "reason"), unreadable)
     yield UNREADABLE
     forests: list[str] = []
-    files.make_folder(out / SIMILARITIES)
+    if result.tried:
+        _write_csv(out / MODELS, _MODEL_COLUMNS, _model_rows(result))
+        yield MODELS
+    else:
+        files.make_folder(out / SIMILARITIES)
     yield from _write_pairs(result, out, names, forests)
     write_run(out, run_description(result, forests))
     yield RUN
@@ -52,13 +63,17 @@ def merge_tables(result: Clustering, out: Path, run: dict[str, Any]) -> list[str
     _write_csv(out / CLUSTERS, ("image", "cluster", "representative", "written"), _cluster_rows(result, names, out))
     forests = list(run.get("spanning_forests", []))
     written = [CLUSTERS, UNREADABLE, *_write_pairs(result, out, names, forests), RUN]
+    if result.tried:
+        _write_csv(out / MODELS, _MODEL_COLUMNS, [*_read_models(out), *_model_rows(result)])
+        written.append(MODELS)
     now = run_description(result, forests)
     earlier, took = run.get("counts", {}), run.get("seconds", {})
     seconds = {stage: took.get(stage, 0) + value for stage, value in now["seconds"].items()}
     listed = earlier.get("similar_pairs_listed", 0) + now["counts"]["similar_pairs_listed"]
     known = {name: earlier[name] for name in ("batches", "skipped") if name in earlier}
     counts = {**now["counts"], **known, "similar_pairs_listed": listed}
-    write_run(out, {**now, "counts": counts, "seconds": {**took, **seconds}})
+    more = {"chosen": {**run.get("chosen", {}), **now["chosen"]}} if "chosen" in now else {}
+    write_run(out, {**now, "counts": counts, "seconds": {**took, **seconds}, **more})
     return written
 
 
@@ -95,12 +110,53 @@ def _pair_rows(names: list[str], rows: Rows, pairs: Pairs) -> Iterable[tuple[str
         yield names[i], names[j], f"{similarity:.6f}"
 
 
+def _model_rows(result: Clustering) -> Iterable[tuple[str, ...]]:
+    for batch, tried in result.tried:
+        for each in tried:
+            values = ";".join(f"{name}={value:.6g}" for name, value in each.parameters.items())
+            scores = (each.silhouette, each.calinski_harabasz, each.davies_bouldin, each.total)
+            yield (
+                *(batch, each.algorithm, values, str(each.clusters), str(each.noise)),
+                *("" if score is None else f"{score:.6f}" for score in scores),
+                *(f"{each.seconds:.3f}", "yes" if each.chosen else "", each.note),
+            )
+
+
+def _read_models(out: Path) -> list[tuple[str, ...]]:
+    """The rows of models.csv as they are; none where there is none or it is not as it was written."""
+    try:
+        with (out / MODELS).open(encoding="utf-8", errors="surrogateescape", newline="") as lines:
+            header, *rows = csv.reader(lines)
+    except (OSError, ValueError, csv.Error):
+        return []
+    return [tuple(row) for row in rows if row[0] != REPRESENTATIVES] if tuple(header) == _MODEL_COLUMNS else []
+
+
+def _chosen(result: Clustering) -> dict[str, Any]:
+    """The candidate that won in each batch; null where none could, so that the batch is one cluster."""
+    winners = {batch: next((each for each in tried if each.chosen), None) for batch, tried in result.tried}
+    return {
+        batch: None if won is None else {"algorithm": won.algorithm, **won.parameters, "clusters_found": won.clusters}
+        for batch, won in winners.items()
+    }
+
+
+@functools.cache
+def library_versions(*more: str) -> dict[str, str]:
+    """The versions that a result may depend on; looking them up takes some time, so it may be done ahead."""
+    from importlib.metadata import version
+
+    return {name: version(name) for name in (*_LIBRARIES, *more)}
+
+
 def run_description(result: Clustering, forests: list[str]) -> dict[str, Any]:
     """What run.json says: enough to know what was done and to do it again."""
+    more = _DEEP_LIBRARIES if result.settings.method == "deep" else ()
+    chosen = {"chosen": _chosen(result)} if result.tried else {}
     return {
         "settings": result.settings.as_dict(),
         "root": str(result.root),
-        "versions": {name: version(name) for name in _LIBRARIES},
+        "versions": library_versions(*more),
         "counts": {
             "images": result.count,
             "batches": len(result.batches),
@@ -113,6 +169,7 @@ def run_description(result: Clustering, forests: list[str]) -> dict[str, Any]:
         },
         "merged": result.merged is not None,
         "spanning_forests": forests,
+        **chosen,
         "seconds": {stage: round(value, 3) for stage, value in result.seconds.items()},
     }
 

@@ -73,7 +73,7 @@ def load_labels(path: StrPath) -> Labels:
             return checked_labels(tifffile.imread(path))
         from PIL import Image
 
-        with Image.open(path) as picture:
+        with Image.open(path, formats=["PNG"]) as picture:
             return checked_labels(np.asarray(picture))
     except Exception as error:  # on garbage the decoders raise nearly every type there is
         raise UnreadableImageError(os.fspath(path), why_unreadable(error)) from error
@@ -89,7 +89,7 @@ def description_of(path: StrPath) -> str | None:
                 return file.pages.first.description or None
         from PIL import Image
 
-        with Image.open(path) as picture:
+        with Image.open(path, formats=["PNG"]) as picture:
             text: str | None = picture.info.get("Description")
             return text
     except (OSError, ValueError, IndexError, SyntaxError):

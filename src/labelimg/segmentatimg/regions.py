@@ -96,22 +96,42 @@ def refined(image: Pixels, labels: Labels) -> Labels:
     """A label map of a reduced copy at the size of the whole image, its boundaries moved to where the colours change.
 
     `image` uint8 (h, w, c) is the whole image, `labels` int32 are segments of the copy, as `connected_regions` gives
-    them. Pixels within one reduced pixel of a boundary go to the segment that reaches them over the smallest
-    differences of colour; what that cuts off from a segment joins a neighbour, so that the segments are as many as
-    before. Edges (0) become lines of one pixel between segments, in which a very thin segment may be lost. Numbered as
-    `connected_regions` does.
+    them. By steps of at most twice the size, pixels within a reduced pixel of a boundary go to the segment that reaches
+    them over the smallest differences of colour; what that cuts off from a segment joins a neighbour, so that the
+    segments are as many as before. Edges (0) become lines of one pixel between segments, in which what is smaller
+    than a reduced pixel may be lost. Numbered as `connected_regions` does.
     """
-    height, width = image.shape[:2]
-    if labels.shape == (height, width):
+    if labels.shape == image.shape[:2]:
         return labels
+    if not labels.any():
+        return np.zeros(image.shape[:2], np.int32)
+    from labelimg.decoding import resize
+
+    # From the whole image down, so that each step sees the colours of its own size.
+    images = [image]
+    while max(images[-1].shape[0] / labels.shape[0], images[-1].shape[1] / labels.shape[1]) > 2:
+        height, width = images[-1].shape[:2]
+        images.append(resize(images[-1], (-(-width // 2), -(-height // 2))))
+    whole = labels
+    for each in reversed(images):
+        whole = _refined_once(each, whole)
+    if labels.all():
+        return whole
+    whole[boundaries(whole)] = 0
+    reduced_pixel = whole.size // labels.size
+    return absorb_small(image, connected_regions(whole), reduced_pixel)
+
+
+def _refined_once(image: Pixels, labels: Labels) -> Labels:
     from labelimg.segmentatimg.kernels.growth import enlarged, grow
     from labelimg.segmentatimg.kernels.regions import connected
 
+    height, width = image.shape[:2]
     large = enlarged(labels, int(labels.max()), height, width)
-    if not large.any():
-        return large
     grow(large, image, np.empty((0, 0), np.int32))
     pieces, count = connected(large)
+    if count == labels.max():
+        return pieces  # type: ignore[no-any-return]
     # Of each segment the largest piece is the segment, the first of equals.
     size = np.bincount(pieces.ravel(), minlength=count + 1)
     segment = np.zeros(count + 1, np.int32)
@@ -119,8 +139,4 @@ def refined(image: Pixels, labels: Labels) -> Labels:
     order = np.lexsort((-size, segment))
     largest = np.zeros(count + 1, np.bool_)
     largest[order[np.flatnonzero(np.diff(segment[order], prepend=-1))]] = True
-    whole = _absorbed(image, pieces, 0, largest)
-    if labels.all():
-        return whole
-    whole[boundaries(whole)] = 0
-    return connected_regions(whole)
+    return _absorbed(image, pieces, 0, largest)

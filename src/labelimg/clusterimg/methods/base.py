@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from labelimg.clusterimg.features import Features, features_of
 from labelimg.clusterimg.pairs import Pairs, Progress
 from labelimg.decoding import Shrink
 from labelimg.errors import UsageError
+
+T = TypeVar("T")
 
 
 def parameter(default: int, help: str, low: int, high: int) -> Any:
@@ -66,6 +69,10 @@ class Method(ABC):
     @abstractmethod
     def feature(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
         """The feature of one image that was shrunk to `shrink`; called from several threads."""
+
+    def finish(self, made: Iterator[T]) -> Iterator[T]:
+        """What `feature` gave, as it is."""
+        return made
 
     @abstractmethod
     def similar_pairs(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from labelimg.clusterimg.features import Features
 from labelimg.clusterimg.methods.base import Method, parameter
-from labelimg.clusterimg.pairs import Found, Kernel, Pairs, Progress, no_pairs
+from labelimg.clusterimg.pairs import Kernel, Pairs, Progress, no_pairs
 from labelimg.decoding import Shrink
 
 
@@ -95,20 +95,14 @@ class ImageHash(Method):
         if n < 2 or differing < 0:
             return no_pairs()
         words = features.stacked()
-        if _are_few(n, words.shape[1]):
-            few = _compare_few(words, differing, most)
-            if few is not None:
-                if progress is not None:
-                    progress(n * (n - 1) // 2, n * (n - 1) // 2)
-                return Pairs(few[0], few[1], similarities[few[2]])
         from labelimg.clusterimg.search import similar_pairs
 
         kernel = hamming_kernel(words, bits, differing, lambda d: similarities[d])
         return similar_pairs(n, kernel, threads=threads, most=most, progress=progress)
 
     def warm_up(self, count: int) -> None:
-        """Load both kernels, for which of them searches depends on the hashes; none for few images."""
-        if _are_few(count, self.feature_bytes // 8):
+        """Load both kernels, for which of them searches depends on the hashes."""
+        if count < 2:
             return
         from labelimg.clusterimg.search import similar_pairs
 
@@ -134,32 +128,7 @@ def _cosines(side: int, hash_size: int) -> NDArray[np.float64]:
     return 2 * np.cos(np.pi * k * (2 * x + 1) / (2 * side))
 
 
-_FEW_WORDS = 50_000_000  # words of pairs that NumPy compares in less time than the kernels take to load
-_AT_ONCE = 1 << 20
-
-
-def _are_few(n: int, words: int) -> bool:
-    return n * n * words // 2 <= _FEW_WORDS
-
-
-def _compare_few(words: NDArray[np.uint64], most_bits: int, most: int | None) -> Found | None:
-    """All pairs with at most `most_bits` differing bits, sorted, without a kernel; None if more than `most`."""
-    n, w = words.shape
-    found, count = [], 0
-    step = max(1, _AT_ONCE // (n * w))
-    for start in range(0, n - 1, step):
-        block = words[start : start + step]
-        distances = np.bitwise_count(block[:, None] ^ words[None, start:]).sum(axis=2, dtype=np.int32)
-        distances[np.tril_indices(len(block), m=distances.shape[1])] = most_bits + 1
-        i, j = np.nonzero(distances <= most_bits)
-        found.append((i + start, j + start, distances[i, j]))
-        count += len(i)
-        if most is not None and count > most:
-            return None
-    i, j, distance = (np.concatenate([part[k] for part in found]) for k in range(3))
-    return i.astype(np.int32), j.astype(np.int32), distance
-
-
+_COLUMNS = 2048  # hashes that one is compared with at a time
 _BRUTE_NS = 0.35  # a word of a pair, all compared
 _PROBE_NS = 6.0  # a candidate from a bucket
 _LOOKUP_NS = 12.0  # a bucket, also an empty one
@@ -203,6 +172,7 @@ def _brute_force_kernel(words: NDArray[np.uint64], most: int, similarity: Any) -
         value_type=np.int32,
         pair_ns=words.shape[1] * _BRUTE_NS,
         similarity=similarity,
+        room=lambda _: (np.empty(_COLUMNS, np.int32),),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from labelimg.clusterimg.features import Features
 from labelimg.clusterimg.methods.base import Method, parameter
 from labelimg.clusterimg.pairs import Kernel, Pairs, Progress, as_they_are, no_pairs
 from labelimg.decoding import Shrink
+
+_AT_ONCE = 64  # descriptors that one is compared with at a time
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,12 @@ class Orb(Method):
         if n < 2:
             return no_pairs()
         words = np.ascontiguousarray(features.values).reshape(-1, 32).view(np.uint64)
+        largest = int(features.shapes[:, 0].max())
+
+        def room(_: int) -> tuple[NDArray[Any], ...]:
+            nearest = np.empty((2, largest), np.bool_)
+            return nearest[0], nearest[1], np.empty(_AT_ONCE, np.int32), np.empty((4, largest), np.uint64)
+
         kernel = Kernel(
             kernels.match_pairs,
             (words, features.offsets // 32, self.good_bits),
@@ -76,5 +84,6 @@ class Orb(Method):
             value_type=np.float64,
             pair_ns=1 + float(np.square(features.shapes[:, 0].mean())) * 1.5,
             similarity=as_they_are,
+            room=room,
         )
         return similar_pairs(n, kernel, threads=threads, most=most, progress=progress)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from labelimg.decoding import Shrink
 from labelimg.errors import UsageError
 
 _WINDOW = 7
+_BAND = 8  # rows of windows that are bounded together
+_VECTOR = 32  # blocks that compiled code takes at a time, at most
+_ROWS = 16  # images whose window sums stay in the cache
 _GROUP_MEMORY = 1 << 30  # bytes of the images of one size that are copied together in memory
 
 
@@ -89,26 +92,42 @@ def _same_size_pairs(
 
     n, h, w = images.shape
     oh, ow = h - _WINDOW + 1, w - _WINDOW + 1
-    block = kernels.SSIM_BLOCK
-    down, across = -(-oh // block), -(-ow // block)
-    ranges = np.empty((n, down, 4, across), np.float32)
+    bands = -(-oh // _BAND)
+    coarse_weights, fine_weights = _weights(oh, ow, _BAND, 1)[0], _weights(oh, ow, _BAND // 2, bands)
+    coarse = np.empty((n, 4, len(coarse_weights)), np.uint8)
+    fine = np.empty((n, bands, 4, fine_weights.shape[1]), np.uint8)
 
-    def fill(row: int) -> None:
-        kernels.ssim_ranges(images[row], ranges[row])
+    def fill(start: int, stop: int) -> None:
+        windows = np.empty((2, oh, ow), np.float32)
+        columns, rows = np.empty((2, w), np.int32), np.empty((2, ow), np.float32)
+        kernels.ssim_ranges(images, start, stop, coarse, fine, *windows, *columns, *rows)
 
     in_threads(fill, n, threads)
-    tall = np.minimum(block, oh - block * np.arange(down))
-    wide = np.minimum(block, ow - block * np.arange(across))
-    weights = np.outer(tall, wide).astype(np.float32)
-    # Where an image is rough it differs most from another: those rows soonest show that a pair is not similar.
-    orders = np.argsort(-ranges[:, :, 3].sum(axis=2), axis=1, kind="stable")
+    # Where an image is rough it differs most from another: those bands soonest show that a pair is not similar.
+    orders = np.argsort(-fine[:, :, 3].sum(axis=2, dtype=np.int64), axis=1, kind="stable")
+
+    def room(rows: int) -> tuple[NDArray[Any], ...]:
+        windows = np.empty((2, rows + 1, oh, ow), np.float32)
+        columns = np.empty((2, w), np.int32)
+        return *windows, np.empty((rows + 1, bands), np.bool_), np.empty(bands), *columns
+
     kernel = Kernel(
         kernels.ssim_pairs,
-        (images, ranges, weights, orders),
+        (images, coarse, fine, coarse_weights, fine_weights, fine_weights.sum(axis=1, dtype=np.float64), orders),
         limit=float(threshold),
         value_type=np.float64,
         pair_ns=oh * ow * 3.0,
-        rows=16,
+        rows=_ROWS,
         similarity=as_they_are,
+        room=room,
     )
     return similar_pairs(n, kernel, threads=threads, most=most, progress=progress)
+
+
+def _weights(oh: int, ow: int, side: int, bands: int) -> NDArray[np.float32]:
+    """How many windows each block of a band has, (bands, width) float32, in whole vectors; 0 where none is."""
+    down = -(-oh // side) if bands == 1 else bands * (_BAND // side)
+    tall = np.clip(oh - side * np.arange(down), 0, side)
+    wide = np.minimum(side, ow - side * np.arange(-(-ow // side)))
+    weights = np.outer(tall, wide).reshape(bands, -1)
+    return np.pad(weights, ((0, 0), (0, -weights.shape[1] % _VECTOR))).astype(np.float32)

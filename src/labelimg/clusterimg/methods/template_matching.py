@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from labelimg.clusterimg.methods.base import Method
 from labelimg.clusterimg.pairs import Kernel, Pairs, Progress, as_they_are, no_pairs
 from labelimg.decoding import Shrink
 
-_COARSE = 8  # pixels of a side of the blocks whose sums bound the difference from below
+_BLOCKS = (32, 8)  # pixels of a side of the blocks whose sums bound the difference from below
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,10 @@ class TemplateMatching(Method):
         if n < 2:
             return no_pairs()
         if features.same_shape:
-            images = features.stacked()
-            values = images.reshape(n, -1)
+            values = features.stacked().reshape(n, -1)
             kernel = Kernel(
                 kernels.sqdiff_pairs,
-                (values, kernels.squared_norms(values), _coarse(images)),
+                (values, *_norms_and_sums(values, features.shapes[0], threads)),
                 limit=float(threshold),
                 value_type=np.float64,
                 pair_ns=values.shape[1] * 0.2,
@@ -73,6 +72,7 @@ class TemplateMatching(Method):
             )
         else:
             pixels = features.shapes.prod(axis=1)
+            largest = int((features.shapes[:, :2] + 1).prod(axis=1).max())
             kernel = Kernel(
                 kernels.template_pairs,
                 (features.values, features.offsets, features.shapes),
@@ -81,6 +81,7 @@ class TemplateMatching(Method):
                 pair_ns=float(pixels.mean()) ** 2 * 0.1,
                 similarity=as_they_are,
                 rows=4,
+                room=lambda _: (np.empty(largest, np.int64),),
             )
         return similar_pairs(n, kernel, threads=threads, most=most, progress=progress)
 
@@ -93,16 +94,18 @@ class TemplateMatching(Method):
             self.similar_pairs(features_of(sizes, self.dtype), 0.5)
 
 
-def _coarse(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Block sums over the root of the block's size, (n, b) float32: by Cauchy's inequality the squared distance of
-    two rows is at most that of the images."""
-    n, h, w, channels = images.shape
-    down, across = np.arange(0, h, _COARSE), np.arange(0, w, _COARSE)
-    out = np.empty((n, len(down), len(across), channels), np.float32)
-    tall = np.diff(np.append(down, h))
-    wide = np.diff(np.append(across, w))
-    root = np.sqrt(np.outer(tall, wide))[..., None]
-    for k in range(n):
-        sums = np.add.reduceat(np.add.reduceat(images[k], down, axis=0, dtype=np.int64), across, axis=1)
-        out[k] = sums / root
-    return out.reshape(n, -1)
+def _norms_and_sums(values: NDArray[np.uint8], shape: NDArray[np.int64], threads: int) -> tuple[NDArray[Any], ...]:
+    """The sum of squares of each image, (n,) int64, and its block sums, (n, ...) float32, in large and small blocks."""
+    from labelimg.clusterimg import kernels
+    from labelimg.clusterimg.search import in_threads
+
+    n = len(values)
+    h, w, channels = shape.tolist()
+    norms = np.empty(n, np.int64)
+    coarse, fine = (np.empty((n, -(-h // side) * -(-w // side) * channels), np.float32) for side in _BLOCKS)
+
+    def fill(start: int, stop: int) -> None:
+        kernels.norms_and_sums(values, w, start, stop, norms, coarse, fine, np.empty(w * channels, np.int32))
+
+    in_threads(fill, n, threads)
+    return norms, coarse, fine

@@ -13,7 +13,6 @@ from labelimg.segmentatimg.kernels.regions import find_root
 
 Array = NDArray[Any]
 
-_HUB = 64  # neighbours from which on a region is not weighed anew against all of them at each merge
 _LAST = 1e9  # more than any two regions differ by
 
 
@@ -46,8 +45,7 @@ def merge_order(
     a, b, length, strength: the pairs that touch, as `neighbours` gives them. size (n + 1,) float64, colour
     (n + 1, c) float64: of each region, written over. The pair that differs least merges first: the distance of the
     mean colours, plus `contrast` times the mean strength of the common boundary, times the harmonic mean of the sizes,
-    in hundreds of pixels, to the power of `growth`. Pairs whose `inside` differ merge after all others. A merge weighs
-    the pairs of the merged region anew; of a region that has many, those it had when their turn comes. No pair that
+    in hundreds of pixels, to the power of `growth`. Pairs whose `inside` differ merge after all others. No pair that
     differs by more than `most` merges.
     """
     edges = len(a)
@@ -57,6 +55,7 @@ def merge_order(
     strong = np.empty(edges, np.float64)
     barrier = np.zeros(edges, np.float64)
     alive = np.ones(edges, np.bool_)
+    waits = np.empty(edges, np.float64)  # the weight of the entry by which a pair waits; others of it are void
     head = np.full(n, -1, np.int32)
     after = np.empty(2 * edges, np.int32)
     degree = np.zeros(n, np.int32)
@@ -75,6 +74,7 @@ def merge_order(
             head[node] = 2 * e + side
             degree[node] += 1
         weight = _unlike(a[e], b[e], size, colour, strong[e] / long[e], contrast, growth, barrier[e])
+        waits[e] = weight
         heap.append((weight, np.int64(e)))
     heapq.heapify(heap)
     mark = np.full(n, -1, np.int32)
@@ -83,12 +83,13 @@ def merge_order(
     done = 0
     while len(heap) > 0:
         weight, top = heapq.heappop(heap)
-        if not alive[top]:
+        if not alive[top] or weight != waits[top]:
             continue
         i = end[top, 0]
         j = end[top, 1]
         now = _unlike(i, j, size, colour, strong[top] / long[top], contrast, growth, barrier[top])
         if now > weight:
+            waits[top] = now
             heapq.heappush(heap, (now, top))
             continue
         if now > most:
@@ -116,7 +117,6 @@ def merge_order(
                 many += 1
                 mark[end[f, 1 - (half & 1)]] = f
             half = following
-        hub = many > _HUB
         half = head[j]
         while half != -1:
             following = after[half]
@@ -129,15 +129,11 @@ def merge_order(
                     strong[same] += strong[f]
                     barrier[same] = max(barrier[same], barrier[f])
                     alive[f] = False
-                    f = np.int32(same)
                 else:
                     end[f, half & 1] = i
                     after[half] = kept
                     kept = half
                     many += 1
-                if hub:
-                    weight = _unlike(i, other, size, colour, strong[f] / long[f], contrast, growth, barrier[f])
-                    heapq.heappush(heap, (weight, np.int64(f)))
             half = following
         head[i] = kept
         degree[i] = many
@@ -146,8 +142,10 @@ def merge_order(
             f = half >> 1
             other = end[f, 1 - (half & 1)]
             mark[other] = -1
-            if not hub:
-                weight = _unlike(i, other, size, colour, strong[f] / long[f], contrast, growth, barrier[f])
+            # A pair that has become more unlike is weighed again when its turn comes.
+            weight = _unlike(i, other, size, colour, strong[f] / long[f], contrast, growth, barrier[f])
+            if weight < waits[f]:
+                waits[f] = weight
                 heapq.heappush(heap, (weight, np.int64(f)))
             half = after[half]
     return first[:done], second[:done]

@@ -29,17 +29,23 @@ class Kmeans(Method):
 
     def raw(self, image_rgb: Pixels) -> Any:
         """The cluster of each pixel, from 1."""
-        import numpy as np
-
         from labelimg.segmentatimg.pixels import lab
 
-        height, width = image_rgb.shape[:2]
-        rows = np.empty((height, width, 5), np.float32)
-        rows[..., :3] = lab(image_rgb)
-        rows[..., 3] = np.arange(width)
-        rows[..., 4] = np.arange(height)[:, None]
-        weigh(rows.reshape(-1, 5), self.color_importance, max(height, width))
-        return clusters_of(rows.reshape(-1, 5), self.clusters, self.iterations, self.seed).reshape(height, width) + 1
+        rows = pixel_rows(lab(image_rgb), self.color_importance)
+        return clusters_of(rows, self.clusters, self.iterations, self.seed).reshape(image_rgb.shape[:2]) + 1
+
+
+def pixel_rows(image_lab: Pixels, color_importance: float) -> Any:
+    """The weighed colour and place of each pixel in raster order, float32 (h * w, 5)."""
+    import numpy as np
+
+    height, width = image_lab.shape[:2]
+    rows = np.empty((height, width, 5), np.float32)
+    rows[..., :3] = image_lab
+    rows[..., 3] = np.arange(width)
+    rows[..., 4] = np.arange(height)[:, None]
+    weigh(rows.reshape(-1, 5), color_importance, max(height, width))
+    return rows.reshape(-1, 5)
 
 
 def weigh(rows: Any, color_importance: float, longest: int) -> None:

@@ -39,15 +39,24 @@ class Slickmeans(Method):
         """The cluster of each pixel's superpixel, from 1."""
         import numpy as np
 
-        from labelimg.segmentatimg.kernels.regions import places, sums
         from labelimg.segmentatimg.pixels import lab
 
         image_lab = lab(image_rgb)
         pieces = superpixels(image_lab, self.algorithm, self.region_size, self.ruler, self.lsc_ratio, self.iterations)
-        last = int(pieces.max())
-        size, colours = sums(pieces, image_lab, last)
-        rows = (np.hstack([colours, places(pieces, last)]) / np.maximum(size, 1)[:, None]).astype(np.float32)
+        size, rows = means_of(image_lab, pieces)
         weigh(rows, self.color_importance, max(pieces.shape))
-        kinds = np.zeros(last + 1, np.int32)
+        kinds = np.zeros(len(size), np.int32)
         kinds[size > 0] = clusters_of(rows[size > 0], self.clusters, self.iterations, self.seed)
         return kinds[pieces] + 1
+
+
+def means_of(image_lab: Pixels, pieces: Any) -> tuple[Any, Any]:
+    """The pixels of each superpixel, int64 (n,), and their mean L, a, b, x, y, float32 (n, 5); 0 where it has none."""
+    import numpy as np
+
+    from labelimg.segmentatimg.kernels.regions import places, sums
+
+    last = int(pieces.max())
+    size, colours = sums(pieces, image_lab, last)
+    rows = np.hstack([colours, places(pieces, last)]) / np.maximum(size, 1)[:, None]
+    return size, rows.astype(np.float32)
