@@ -160,7 +160,14 @@ def test_the_real_program_paints_as_the_painting_functions_do(
 
     person = Person(display, folder, home, programs)
     person.until(lambda: "a.png - 1 of 2" in person.title(), "the window")
-    person.do("windowfocus", person.do("search", "--onlyvisible", "--name", "a.png").split()[0])
+    windows: list[str] = []
+
+    def found() -> bool:  # a search that meets a window that is being made may give none
+        windows[:] = person.do("search", "--onlyvisible", "--name", "a.png").split()
+        return bool(windows)
+
+    person.until(found, "the window's number")
+    person.do("windowfocus", windows[0])
     person.until(lambda: frame_on_screen(person, home) is not None, "the picture")
     left, top, right, bottom = frame_on_screen(person, home) or (0, 0, 0, 0)
     assert right - left > 400
