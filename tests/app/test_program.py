@@ -83,6 +83,17 @@ class Person:
         found = self.do("search", "--onlyvisible", "--name", "Labelimg").split()
         return " | ".join(self.do("getwindowname", window).strip() for window in found)
 
+    def focus(self, name: str) -> None:
+        """Give the window of this name the keys; a search that meets a window in the making may find none at first."""
+        found: list[str] = []
+
+        def search() -> bool:
+            found[:] = self.do("search", "--onlyvisible", "--name", name).split()
+            return bool(found)
+
+        self.until(search, name)
+        self.do("windowfocus", found[0])
+
     def until(self, true: object, what: str, seconds: float = 60) -> None:
         end = time.monotonic() + seconds
         while not true():  # type: ignore[operator]
@@ -160,14 +171,7 @@ def test_the_real_program_paints_as_the_painting_functions_do(
 
     person = Person(display, folder, home, programs)
     person.until(lambda: "a.png - 1 of 2" in person.title(), "the window")
-    windows: list[str] = []
-
-    def found() -> bool:  # a search that meets a window that is being made may give none
-        windows[:] = person.do("search", "--onlyvisible", "--name", "a.png").split()
-        return bool(windows)
-
-    person.until(found, "the window's number")
-    person.do("windowfocus", windows[0])
+    person.focus("a.png")
     person.until(lambda: frame_on_screen(person, home) is not None, "the picture")
     left, top, right, bottom = frame_on_screen(person, home) or (0, 0, 0, 0)
     assert right - left > 400
@@ -214,7 +218,7 @@ def test_the_real_program_paints_as_the_painting_functions_do(
     person.do("key", "q")
     person.until(lambda: person.do("search", "--onlyvisible", "--name", "Unsaved paint"), "the question")
     # Nobody manages windows here, so nobody gives the question the keyboard.
-    person.do("windowfocus", person.do("search", "--onlyvisible", "--name", "Unsaved paint").split()[0])
+    person.focus("Unsaved paint")
     person.do("key", "Return")
     assert person.end() == 0
     assert masks_in(out).keys() == expected.keys()
@@ -223,7 +227,7 @@ def test_the_real_program_paints_as_the_painting_functions_do(
     again = Person(display, folder, home, programs)
     again.until(lambda: "a.png - 1 of 2" in again.title(), "the window")
     again.until(lambda: frame_on_screen(again, home) is not None, "the picture")
-    again.do("windowfocus", again.do("search", "--onlyvisible", "--name", "a.png").split()[0])
+    again.focus("a.png")
     again.do("mousemove", 150, 650, "click", 1)  # in the list, below its images
     wait(0.3)
     again.do("key", "q")
