@@ -79,7 +79,7 @@ def check_out(out: StrPath, image_folders: Iterable[StrPath], *, overwrite: bool
     _check_no_only_copies(root, record)
     if not overwrite:
         raise OutputError(f"{shown} holds an earlier run; add --overwrite to replace it or choose another folder")
-    _check_tables(root)
+    check_own(root, tables_in(root))
     on_disk = OnDisk(root, record.mode)
     removable = {entry.target for entry in record.entries if on_disk.is_spare(entry)}
     removable |= {name for name, known in read_tables(root).items() if _table_is_unchanged(root, name, known)}
@@ -261,9 +261,12 @@ def _check_writable(folder: Path) -> None:
         raise OutputError(f"cannot write in {printable(folder)}: permission denied; choose another output folder")
 
 
-def _check_tables(root: Path) -> None:
+def check_own(root: Path, names: Iterable[str]) -> None:
+    """Raise OutputError if one of the files in `root` is there and not as a run wrote it."""
     known = read_tables(root)
-    for name in tables_in(root):
+    for name in names:
+        if not files.is_there(root / name):
+            continue
         if name not in known or not _table_is_unchanged(root, name, known[name]):
             raise OutputError(
                 f"{printable(root / name)} is not as an earlier run wrote it and would be replaced; "
