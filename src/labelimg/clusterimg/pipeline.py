@@ -14,14 +14,14 @@ from labelimg.clusterimg import flow
 from labelimg.clusterimg.batches import available_memory, shares, split
 from labelimg.clusterimg.clock import Clock, Stage
 from labelimg.clusterimg.engine import Engine
-from labelimg.clusterimg.extraction import Extracted, extract
+from labelimg.clusterimg.extraction import Extracted, Reader, extract
 from labelimg.clusterimg.methods import DEFAULT, make_method
 from labelimg.clusterimg.pairs import Pairs, no_pairs
 from labelimg.clusterimg.pairwise import PairwiseEngine
 from labelimg.clusterimg.results import Clustering, Settings
 from labelimg.errors import UsageError
 from labelimg.files import printable
-from labelimg.images import Found, find_images
+from labelimg.images import Found, find_images, read_many
 
 Folder = str | os.PathLike[str]
 TRANSFERS = ("copy", "move", "hardlink", "symlink", "none")
@@ -106,6 +106,7 @@ def run(
     threads: int | None,
     cache: FeatureCache | None,
     clock: Clock,
+    read: Reader = read_many,
 ) -> Clustering:
     """Group the images of the folders by checked settings, as the engine does it; `cluster` says the rest."""
     with clock.stage("finding images"):
@@ -116,7 +117,7 @@ def run(
         from labelimg.clusterimg.output import check_output
 
         check_output(Path(out), settings, overwrite=overwrite)
-    result = _grouped(found, engine, settings, thread_count(threads), cache, clock)
+    result = _grouped(found, engine, settings, thread_count(threads), cache, clock, read)
     if out is not None:
         from labelimg.clusterimg.output import planned, write_output
 
@@ -158,7 +159,13 @@ def why_none(found: Found) -> str:
 
 
 def _grouped(
-    found: Found, engine: Engine, settings: Settings, threads: int, cache: FeatureCache | None, clock: Clock
+    found: Found,
+    engine: Engine,
+    settings: Settings,
+    threads: int,
+    cache: FeatureCache | None,
+    clock: Clock,
+    read: Reader,
 ) -> Clustering:
     memory = available_memory() // 2
     source = engine.prepare(found.paths, threads=threads)
@@ -171,6 +178,7 @@ def _grouped(
             memory=memory,
             with_signatures=engine.by_signatures and (size is None or len(found.paths) > size),
             cache=cache,
+            read=read,
             progress=told,
         )
     grouper = engine.grouper(extracted.features, threads=threads, memory=memory, clock=clock)
