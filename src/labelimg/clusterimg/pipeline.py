@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -15,14 +15,14 @@ from labelimg.clusterimg import flow
 from labelimg.clusterimg.batches import available_memory, shares, split
 from labelimg.clusterimg.clock import Clock, Stage
 from labelimg.clusterimg.engine import Engine
-from labelimg.clusterimg.extraction import Extracted, extract
+from labelimg.clusterimg.extraction import Extracted, Reader, extract
 from labelimg.clusterimg.kept import Kept, digest_of
 from labelimg.clusterimg.methods import DEFAULT, make_method
 from labelimg.clusterimg.pairwise import PairwiseEngine
 from labelimg.clusterimg.results import Clustering, Settings, clustering_of
 from labelimg.errors import OutputError, UsageError
 from labelimg.files import printable
-from labelimg.images import Found, find_images
+from labelimg.images import Found, find_images, read_many
 
 Folder = str | os.PathLike[str]
 TRANSFERS = ("copy", "move", "hardlink", "symlink", "none")
@@ -108,19 +108,25 @@ def run(
     threads: int | None,
     cache: FeatureCache | None,
     clock: Clock,
+    read: Reader = read_many,
 ) -> Clustering:
     """Group the images of the folders by checked settings, as the engine does it; `cluster` says the rest."""
     with clock.stage("finding images"):
         found = find_images(folders, recursive=settings.recursive, include=settings.include, exclude=settings.exclude)
     count = thread_count(threads)
+
+    def grouped(kept: Kept | None) -> Clustering:
+        _check_any(found, folders)
+        return _grouped(found, engine, settings, count, cache, clock, read, kept)
+
     if out is not None and not dry_run:
-        return _into_folder(found, settings, engine, Path(out), overwrite, count, cache, clock)
+        return _into_folder(found, settings, Path(out), overwrite, clock, grouped)
     _check_any(found, folders)
     if out is not None:
         from labelimg.clusterimg.output import check_output, planned
 
         check_output(Path(out), settings, overwrite=overwrite)
-    result = _grouped(found, engine, settings, count, cache, clock, None)
+    result = grouped(None)
     if out is not None:
         result = planned(result, Path(out), overwrite=overwrite)
     return replace(result, seconds=clock.seconds)
@@ -129,12 +135,10 @@ def run(
 def _into_folder(
     found: Found,
     settings: Settings,
-    engine: Engine,
     out: Path,
     overwrite: bool,
-    threads: int,
-    cache: FeatureCache | None,
     clock: Clock,
+    grouped: Callable[[Kept], Clustering],
 ) -> Clustering:
     """Group the images and put them into the folder, or do what an interrupted run left to do there."""
     from labelimg.clusterimg.continuing import (
@@ -171,8 +175,7 @@ def _into_folder(
                 clock.add(earlier[0].seconds)
                 result, computed = replace(earlier[0], kept="the whole result"), clock.total
             else:
-                _check_any(found, settings.folders)
-                result = _grouped(found, engine, settings, threads, cache, clock, kept)
+                result = grouped(kept)
                 computed = clock.total
                 keep(kept, replace(result, seconds=clock.seconds))
             result = write_output(result, out, begun, clock=clock)
@@ -225,6 +228,7 @@ def _grouped(
     threads: int,
     cache: FeatureCache | None,
     clock: Clock,
+    read: Reader,
     kept: Kept | None,
 ) -> Clustering:
     memory = available_memory() // 2
@@ -238,6 +242,7 @@ def _grouped(
             memory=memory,
             with_signatures=engine.by_signatures and (size is None or len(found.paths) > size),
             cache=cache,
+            read=read,
             progress=told,
         )
     grouper = engine.grouper(extracted.features, threads=threads, memory=memory, clock=clock)
