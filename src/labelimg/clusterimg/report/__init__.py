@@ -7,16 +7,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from labelimg import files
+from labelimg.clusterimg.curve_drawing import curve_svg
 from labelimg.clusterimg.earlier import check_own
 from labelimg.clusterimg.record import read_tables, record_tables
+from labelimg.clusterimg.report.gathering import curve_from
 from labelimg.clusterimg.report.layout import layout_of
-from labelimg.clusterimg.report.page import page
-from labelimg.clusterimg.report.parts import FOLDER, Images, write_parts
+from labelimg.clusterimg.report.page import MADE_BY, page
+from labelimg.clusterimg.report.parts import Images, begins_part, write_parts
 from labelimg.clusterimg.report.reading import Result, original, read_result
-from labelimg.clusterimg.thumbnails import THUMBNAILS, Thumbnails
-from labelimg.images import Unreadable, read_many
+from labelimg.clusterimg.tables import REPORT, REPORT_PARTS
+from labelimg.clusterimg.thumbnails import THUMBNAILS, Thumbnails, is_thumbnails
+from labelimg.errors import UsageError
+from labelimg.images import Unreadable
 
-REPORT = "report.html"
+_RECORDED_AT_ONCE = 100  # parts; the record is written anew each time
 
 
 def write_report(
@@ -30,29 +34,66 @@ def write_report(
 
     With `make_thumbnails` images that have none are decoded for it, as they are on the disk now; `progress` is told of
     that. The same folder gives the same bytes. Takes no lock: whoever calls holds it. Raises OutputError if the folder
-    holds no result, if the page cannot be written, or if what is there under its name is not as it was written.
+    holds no result, if the page cannot be written, or if what is there under its name was written by somebody else.
     """
+    if threads < 1:
+        raise UsageError(f"threads must be at least 1, got {threads}")
     out = Path(result_folder)
     result = read_result(out)
-    known = read_tables(out)
-    check_own(out, (REPORT, THUMBNAILS, *(name for name in known if name.startswith(f"{FOLDER}/"))))
+    earlier = _own_names(out)
     with Thumbnails.open(out) as thumbnails:
         if make_thumbnails:
             thumbnails = _completed(result, thumbnails, threads, progress)
         layout = layout_of(result)
         images = Images(result, layout, thumbnails)
-        html, run = page(result, layout, images, curve="", misses_from=None)
-        # An older page that is cut off from its parts says so; its parts carry another name for the run.
-        names = list(write_parts(result, layout, images, run))
+        html, run = page(result, layout, images, curve=_curve(result))
+        names: list[str] = []
+        for name in write_parts(result, layout, images, run):
+            names.append(name)
+            if len(names) % _RECORDED_AT_ONCE == 0:
+                record_tables(out, names[-_RECORDED_AT_ONCE:])
+        # Until here an older page is there, which tells its own parts from these.
         files.write_atomic(out / REPORT, html, durable=False)
         thumbnails.close()
-    for name in known:
-        if name.startswith(f"{FOLDER}/") and name not in set(names):
-            files.remove_file(out / name)
+    for name in earlier - set(names):
+        files.remove_file(out / name)
     if not names:
-        files.remove_empty_folders([out / FOLDER])
+        files.remove_empty_folders([out / REPORT_PARTS])
     record_tables(out, [*names, THUMBNAILS, REPORT])
     return out / REPORT
+
+
+def _own_names(out: Path) -> set[str]:
+    """The parts of an earlier page in `out`; raises OutputError if somebody else wrote or changed what is there.
+
+    What is not in the record, but is what we write, was left by a writing that was cut off.
+    """
+    known = read_tables(out)
+    folder = out / REPORT_PARTS
+    parts = {f"{REPORT_PARTS}/{path.name}" for path in folder.glob("*.js")} if folder.is_dir() else set()
+    looks = {REPORT: lambda start: MADE_BY in start, THUMBNAILS: is_thumbnails}
+    foreign = []
+    for name in (REPORT, THUMBNAILS, *sorted(parts)):
+        if name in known or not _starts(out / name, looks.get(name, begins_part)):
+            foreign.append(name)
+    check_own(out, foreign)
+    return parts
+
+
+def _starts(path: Path, looks: Callable[[bytes], bool]) -> bool:
+    try:
+        with path.open("rb") as file:
+            return looks(file.read(1000))
+    except OSError:
+        return False
+
+
+def _curve(result: Result) -> str:
+    curve = curve_from(result.found.get("curve"))
+    threshold = result.run["settings"].get("threshold")
+    if curve is None or curve.sample < 2 or not isinstance(threshold, float | int):
+        return ""
+    return curve_svg(curve, float(threshold), width=420, height=300)
 
 
 def _completed(
@@ -60,6 +101,7 @@ def _completed(
 ) -> Thumbnails:
     """The thumbnails with those that were missing; an image that cannot be read stays without."""
     from labelimg.decoding import Shrink
+    from labelimg.images import read_many
     from labelimg.thumbnail import LONGEST
 
     missing = sorted((name, row) for row, name in enumerate(result.names) if not thumbnails.get(name))
@@ -69,14 +111,8 @@ def _completed(
     paths = [original(result, row) for _, row in missing]
 
     def made() -> Iterator[tuple[str, bytes]]:
-        # At this size a JPEG is decoded as small as a thumbnail may be.
-        found = read_many(
-            paths,
-            Shrink(colour=True, longest=LONGEST),
-            lambda _: None,
-            threads=threads,
-            keep_thumbnail=jpegs.__setitem__,
-        )
+        shrink = Shrink(colour=True, longest=LONGEST)
+        found = read_many(paths, shrink, lambda _: None, threads=threads, keep_thumbnail=jpegs.__setitem__)
         for k, unreadable in found:
             jpeg = b"" if isinstance(unreadable, Unreadable) else jpegs.pop(paths[k], b"")
             if progress is not None:

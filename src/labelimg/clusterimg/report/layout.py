@@ -21,8 +21,8 @@ class Layout:
 
     rows: (n,) of each slot, its row; slots: (n,) of each row, its slot. A cluster begins with its representative, then
     its images by falling similarity to it. direct, best, other: of each row, as `to_representative` gives them.
-    tightness: of each cluster, nan where nothing is known. links: the weakest pairs that hold a cluster together, of
-    embeddings the images that are least like their representatives; misses: the most similar that were not put together.
+    tightness: of each cluster, nan where nothing is known. links: the weakest pairs that hold a cluster together; of
+    embeddings the images that are least like their representatives. misses: the most similar that are not together.
     """
 
     rows: Ints

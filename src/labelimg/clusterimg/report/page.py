@@ -15,6 +15,8 @@ from labelimg.clusterimg.report.parts import Images, page_data, relative_url
 from labelimg.clusterimg.report.reading import Result
 from labelimg.errors import printable
 
+MADE_BY = b'<meta name="generator" content="labelimg">'
+
 _LISTED = 1000  # unreadable files that the page names
 _HIDDEN_COLUMNS = {"seconds", "chosen"}
 _DONE = {
@@ -26,13 +28,10 @@ _DONE = {
 }
 
 
-def page(result: Result, layout: Layout, images: Images, *, curve: str, misses_from: int | None) -> tuple[str, str]:
-    """The HTML of the page, and what its parts have to call themselves.
-
-    curve: an SVG, or empty. misses_from: of how many images the nearest misses were looked for, None for all.
-    """
+def page(result: Result, layout: Layout, images: Images, *, curve: str) -> tuple[str, str]:
+    """The HTML of the page, and what its parts have to call themselves. curve: an SVG, or empty."""
     deep = result.run["settings"].get("method") == "deep"
-    texts = {"heads": HEADS, **_texts(result, deep, misses_from)}
+    texts = {"heads": HEADS, **_texts(result, deep)}
     data, first = page_data(result, layout, images, texts)
     tabs = _tabs(result, layout, deep)
     title = f"{os.path.basename(str(result.root)) or str(result.root)}: {_count(len(result.folders), 'cluster')}"
@@ -41,10 +40,10 @@ def page(result: Result, layout: Layout, images: Images, *, curve: str, misses_f
         heading=_text(printable(_asked_folders(result))),
         sentence=_sentence(result),
         more=_facts(result),
-        curve=_curve(result, curve),
+        curve=_curve(curve),
         tabs="\n".join(_tab(number, *tab[:3]) for number, tab in enumerate(tabs)),
         panels="\n".join(_panel(number, kind, content()) for number, (kind, _, _, content) in enumerate(tabs)),
-        orders=_orders(result, deep),
+        orders=_orders(result),
         last_tab=len(tabs),
         footer=_footer(result),
         style=_file("page.css"),
@@ -128,7 +127,7 @@ def _facts(result: Result) -> str:
     return f'<ul class="facts">{items}<li>Tables: {tables}</li></ul>'
 
 
-def _curve(result: Result, curve: str) -> str:
+def _curve(curve: str) -> str:
     if not curve:
         return ""
     caption = "How many pairs would be similar at each threshold. The line is the threshold of this run."
@@ -149,7 +148,7 @@ def _tabs(result: Result, layout: Layout, deep: bool) -> list[_Tab]:
     tabs.append(("outliers", "Outliers", n - inside, nothing))
     if len(layout.links):
         tabs.append(("links", "Least alike" if deep else "Weakest links", len(layout.links), nothing))
-    if not deep:
+    if result.found:
         tabs.append(("misses", "Nearest misses", len(layout.misses), nothing))
     if result.places is not None:
         tabs.append(("map", "Map", None, nothing))
@@ -173,7 +172,7 @@ def _panel(number: int, kind: str, content: str) -> str:
     return f'<section role="tabpanel" id="panel-{kind}" aria-labelledby="tab-{kind}"{hidden}>{content}</section>'
 
 
-def _orders(result: Result, deep: bool) -> str:
+def _orders(result: Result) -> str:
     orders = [("largest", "largest first"), ("smallest", "smallest first")]
     if result.folders:
         orders += [("tightest", "tightest first"), ("loosest", "loosest first")]
@@ -181,40 +180,31 @@ def _orders(result: Result, deep: bool) -> str:
     return "".join(f'<option value="{value}">{text}</option>' for value, text in orders)
 
 
-def _texts(result: Result, deep: bool, misses_from: int | None) -> dict[str, Any]:
+def _texts(result: Result, deep: bool) -> dict[str, Any]:
     """What the script says that depends on the run."""
     threshold = result.run["settings"].get("threshold")
     held = "" if threshold is None else f" of {threshold:g}"
-    where = (
-        "" if misses_from is None else f" They were looked for among {misses_from:,} of the images, taken at random."
+    some = result.found.get("misses_of")
+    where = f" They were looked for among {some:,} of the images, taken at random." if isinstance(some, int) else ""
+    links = (
+        f"Pairs just above the threshold{held}. Without such a pair its cluster would fall apart: the ones to doubt."
     )
-    forest = (
-        ""
-        if result.pairs.complete
-        else (
-            " There were so many similar pairs that only as many are listed as connect the clusters, so these need not be"
-            " the weakest."
-        )
-    )
-    misses = f"The most similar pairs that were not put together, as they are not above the threshold{held}.{where}"
+    if not result.pairs.complete:
+        links += " There were so many similar pairs that only as many are listed as connect the clusters, so that"
+        links += " these need not be the weakest."
+    misses = f"The most similar pairs that were not put together, as they are not above the threshold{held}."
     if not len(result.misses):
-        misses = f"No pair comes near the threshold{held} without being above it.{where}"
+        misses = f"No pair comes near the threshold{held} from below."
+    if deep:
+        links = "Images beside the representative of their cluster that they are least like: the ones to doubt."
+    mapped = "The embeddings of the images on their two principal axes, coloured by cluster. Point at one to see it,"
+    means = "The mean cosine similarity of its images to the representative" if deep else ""
     return {
         "similarity": "cosine similarity" if deep else "similarity",
         "tightName": "tightness",
-        "tightMeans": "The mean cosine similarity of its images to the representative"
-        if deep
-        else "The cluster falls apart at this threshold",
+        "tightMeans": means or "The greatest threshold below which the cluster holds together",
         "outlierLead": "Images that are in no cluster." if deep else "Images without a similar one.",
-        "leads": {
-            "links": "Images beside the representative of their cluster that they are least like: the ones to doubt."
-            if deep
-            else f"Pairs just above the threshold{held}. Without such a pair its cluster would fall apart: the ones to"
-            f" doubt.{forest}",
-            "misses": misses,
-            "map": "The embeddings of the images on their two principal axes, coloured by cluster. Point at one to see"
-            " it, click to go to its cluster.",
-        },
+        "leads": {"links": links, "misses": misses + where, "map": f"{mapped} click to go to its cluster."},
     }
 
 

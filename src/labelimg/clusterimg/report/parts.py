@@ -21,11 +21,11 @@ import numpy as np
 from labelimg import files
 from labelimg.clusterimg.report.layout import PART, Layout
 from labelimg.clusterimg.report.reading import Result
+from labelimg.clusterimg.tables import REPORT_PARTS
 from labelimg.clusterimg.thumbnails import Thumbnails
 from labelimg.errors import printable
 from labelimg.thumbnail import size_of
 
-FOLDER = "report_parts"
 _CLUSTERS_IN_PAGE = 500
 
 
@@ -52,8 +52,9 @@ class Images:
         width, height = size_of(jpeg) if jpeg else (0, 0)
         other = int(layout.other[row])
         whom = "null" if other < 0 else quoted(printable(result.names[other]))
+        base64 = b2a_base64(jpeg, newline=False).decode()
         return (
-            f'[{quoted(printable(name))},"{self.url(row)}","{b2a_base64(jpeg, newline=False).decode()}",{width},{height},'
+            f'[{quoted(printable(name))},"{self.url(row)}","{base64}",{width},{height},'
             f"{_number(layout.direct[row])},{_number(layout.best[row])},{whom}]"
         )
 
@@ -76,6 +77,11 @@ def relative_url(path: str) -> str:
     return quote(os.fsencode(path), safe="/")
 
 
+def begins_part(start: bytes) -> bool:
+    """Whether a file that begins like this is a part of a page."""
+    return start.startswith(b'labelimg("')
+
+
 def digest(result: Result, layout: Layout) -> str:
     """What tells the parts of one report from those of another."""
     told = blake2b(digest_size=8)
@@ -89,11 +95,11 @@ def digest(result: Result, layout: Layout) -> str:
 def page_data(result: Result, layout: Layout, images: Images, texts: dict[str, Any]) -> tuple[dict[str, Any], str]:
     """What the script in the page is given, and in JSON the images of its first part."""
     n = len(result.names)
-    clusters = list(_clusters(result, layout, images))
+    clusters = list(_clusters(result, layout))
     in_page = clusters if n <= PART else clusters[:_CLUSTERS_IN_PAGE]
     data = {
         "run": digest(result, layout),
-        "folder": FOLDER,
+        "folder": REPORT_PARTS,
         "heads": texts.pop("heads"),
         "part": PART,
         "parts": n > PART,
@@ -116,10 +122,10 @@ def write_parts(result: Result, layout: Layout, images: Images, run: str) -> Ite
     n = len(result.names)
     if n <= PART:
         return
-    files.make_folder(result.out / FOLDER)
+    files.make_folder(result.out / REPORT_PARTS)
 
     def write(name: str, content: str) -> str:
-        path = Path(FOLDER, f"{name}.js")
+        path = Path(REPORT_PARTS, f"{name}.js")
         files.write_atomic(
             result.out / path, f"labelimg({quoted(run)},{content});\n".encode("ascii"), binary=True, durable=False
         )
@@ -128,7 +134,7 @@ def write_parts(result: Result, layout: Layout, images: Images, run: str) -> Ite
     for part in range(1, -(-n // PART)):
         yield write(f"part_{part}", images.of(range(part * PART, min(n, (part + 1) * PART))))
     yield write("names", "[" + ",\n".join(quoted(printable(result.names[row])) for row in layout.rows.tolist()) + "]")
-    clusters = list(_clusters(result, layout, images))
+    clusters = list(_clusters(result, layout))
     if len(clusters) > _CLUSTERS_IN_PAGE:
         yield write("clusters", json.dumps(clusters, separators=(",", ":")))
     rows = {row for pairs in (layout.links, layout.misses) for row in (*pairs.i.tolist(), *pairs.j.tolist())}
@@ -138,7 +144,7 @@ def write_parts(result: Result, layout: Layout, images: Images, run: str) -> Ite
         yield write("map", json.dumps(_map(result, layout), separators=(",", ":")))
 
 
-def _clusters(result: Result, layout: Layout, images: Images) -> Iterator[list[Any]]:
+def _clusters(result: Result, layout: Layout) -> Iterator[list[Any]]:
     """[folder, images, tightness, URL of the folder] of each."""
     firsts: dict[int, int] = {}
     stands = np.flatnonzero((result.cluster >= 0) & (result.representative == np.arange(len(result.names))))

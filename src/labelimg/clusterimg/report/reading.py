@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,12 +15,18 @@ from numpy.typing import NDArray
 
 from labelimg.clusterimg import kernels
 from labelimg.clusterimg.pairs import Pairs, no_pairs
-from labelimg.clusterimg.tables import CLUSTERS, MODELS, SIMILARITIES, read_run, read_unreadable
+from labelimg.clusterimg.tables import (
+    CLUSTERS,
+    FOUND,
+    MAP,
+    MODELS,
+    NEAR_MISSES,
+    SIMILARITIES,
+    read_run,
+    read_unreadable,
+)
 from labelimg.errors import OutputError, printable
 from labelimg.images import Unreadable
-
-NEAR_MISSES = "near_misses.csv"
-MAP = "map.csv"
 
 Ints = NDArray[np.int64]
 
@@ -32,7 +39,8 @@ class Result:
     cluster a row is in, by the largest first, -1 for an outlier. folders: of each cluster, as clusters.csv has it.
     representative: (n,) the row of a cluster's representative, -1 for an outlier. pairs: the similar pairs that are
     listed, of rows, no pair twice. places: (n, 2) float32 of the map, or none; cosine: (n,) of an embedding with that
-    of the representative, or none. models: the rows of models.csv by column.
+    of the representative, or none. found: what report.json says. models: the
+    rows of models.csv by column.
     """
 
     out: Path
@@ -47,6 +55,7 @@ class Result:
     misses: Pairs
     places: NDArray[np.float32] | None
     cosine: NDArray[np.float32] | None
+    found: dict[str, Any]
     models: list[dict[str, str]]
     unreadable: list[Unreadable]
 
@@ -84,6 +93,7 @@ def read_result(out: Path) -> Result:
         misses,
         places,
         cosine,
+        _found(out),
         list(_lines(out / MODELS)),
         read_unreadable(out, root),
     )
@@ -181,6 +191,14 @@ def _pairs(tables: list[Path], rows: dict[str, int]) -> Pairs:
     i_, j_, similarity = i_[order], j_[order], similarity[order]
     new = np.r_[True, (i_[1:] != i_[:-1]) | (j_[1:] != j_[:-1])]
     return Pairs(i_[new], j_[new], similarity[new])
+
+
+def _found(out: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((out / FOUND).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _map(out: Path, rows: dict[str, int]) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
