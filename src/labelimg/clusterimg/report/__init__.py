@@ -93,7 +93,7 @@ def _curve(result: Result) -> str:
     threshold = result.run["settings"].get("threshold")
     if curve is None or curve.sample < 2 or not isinstance(threshold, float | int):
         return ""
-    return curve_svg(curve, float(threshold), width=420, height=300)
+    return curve_svg(curve, float(threshold), width=420, height=260)
 
 
 def _completed(

@@ -21,7 +21,7 @@ from labelimg.clusterimg.features import Features
 from labelimg.clusterimg.flow import Grouper
 from labelimg.clusterimg.kept import GATHERED
 from labelimg.clusterimg.methods.base import Method
-from labelimg.clusterimg.pairs import Pairs
+from labelimg.clusterimg.pairs import Pairs, no_pairs
 from labelimg.clusterimg.pairwise import MOST_PAIRS, PairwiseGrouper
 from labelimg.clusterimg.results import Clustering
 from labelimg.clusterimg.tables import FOUND, MAP, NEAR_MISSES
@@ -95,7 +95,7 @@ def _looked(
     """The curve, the nearest misses, and among how many images they were looked for, None for all."""
     method, features, n = grouper.method, grouper.features, len(grouper.features)
     if n < 2:
-        return None, _nearest(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)), None
+        return None, no_pairs(), None
     budget = _SOME_S + _EACH_S * n
     each = _pair_seconds(method, features)
     rows = choose_rows(n, min(_SAMPLE, max(2, int((2 * budget / each) ** 0.5))))
@@ -118,12 +118,12 @@ def _looked(
 
 
 def _apart(i: Any, j: Any, similarity: Any, labels: Any) -> Pairs:
-    apart = labels[i] != labels[j]
-    return _nearest(i[apart], j[apart], similarity[apart])
-
-
-def _nearest(i: Any, j: Any, similarity: Any) -> Pairs:
-    order = np.lexsort((j, i, -similarity))[:_MISSES]
+    """The most similar pairs of images that are not together, the most similar first; of two clusters one pair."""
+    apart = np.flatnonzero(labels[i] != labels[j])
+    order = apart[np.lexsort((j[apart], i[apart], -similarity[apart]))]
+    one, two = labels[i[order]], labels[j[order]]
+    _, first = np.unique(np.minimum(one, two) * (2 * len(labels)) + np.maximum(one, two), return_index=True)
+    order = order[np.sort(first)][:_MISSES]
     return Pairs(i[order].astype(np.int32), j[order].astype(np.int32), similarity[order])
 
 

@@ -187,12 +187,14 @@ def _texts(result: Result, deep: bool) -> dict[str, Any]:
     some = result.found.get("misses_of")
     where = f" They were looked for among {some:,} of the images, taken at random." if isinstance(some, int) else ""
     links = (
-        f"Pairs just above the threshold{held}. Without such a pair its cluster would fall apart: the ones to doubt."
+        f"Of the pairs that hold a cluster together the weakest, from the threshold{held} upwards. Without such a pair"
     )
+    links += " its cluster would fall apart: the first ones are the ones to doubt."
     if not result.pairs.complete:
         links += " There were so many similar pairs that only as many are listed as connect the clusters, so that"
         links += " these need not be the weakest."
-    misses = f"The most similar pairs that were not put together, as they are not above the threshold{held}."
+    misses = f"The most similar pairs that are not together, as they are not above the threshold{held}: of two clusters"
+    misses += " the one pair that comes nearest."
     if not len(result.misses):
         misses = f"No pair comes near the threshold{held} from below."
     if deep:
