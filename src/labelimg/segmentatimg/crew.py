@@ -110,10 +110,11 @@ class Crew:
         self._hand = _Worker(self, ahead=False)
         self._others = [_Worker(self, ahead=True) for _ in range(ahead)]
 
-    def now(self, job: Job, image: SharedArray | None = None) -> None:
-        """Do this job at once; the image, if it is decoded already."""
+    def now(self, job: Job, image: SharedArray | None = None, labels: SharedArray | None = None) -> None:
+        """Do this job at once; the image, if it is decoded already; the segments, if only levels are wanted."""
+        given = {"image": image, "labels": labels}
         with self._condition:
-            self._now = job, {} if image is None else {"image": image}
+            self._now = job, {name: array for name, array in given.items() if array is not None}
             if self._hand.job is not None and not self._hand.job.preview:
                 self._hand.drop()
             self._condition.notify_all()

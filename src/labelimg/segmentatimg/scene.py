@@ -74,6 +74,12 @@ class PictureScene:
         return len(self._images)
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of the image, the boundaries and all copies; label map and paint are not its own."""
+        kept = sum(each.nbytes for each in (*self._images, self._tone)) + self._overlay.nbytes
+        return kept + (0 if self._edges is None else self._edges.nbytes)
+
+    @property
     def has_edges(self) -> bool:
         """Whether there are segments to show."""
         return self._edges is not None
