@@ -533,9 +533,9 @@ def test_what_cannot_be_is_refused():
 def test_after_the_warm_up_nothing_is_compiled():
     from labelimg.compiled import Compiled
     from labelimg.segmentatimg import kernels
-    from labelimg.segmentatimg.warmup import warm_up
+    from labelimg.segmentatimg.warm import warm_up_painting
 
-    warm_up()
+    warm_up_painting()
     ours = {name: each for name, each in vars(kernels).items() if isinstance(each, Compiled)}
     loaded = {name: len(each._loaded) for name, each in ours.items()}
     assert all(

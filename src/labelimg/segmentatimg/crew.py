@@ -15,7 +15,7 @@ from labelimg.segmentatimg.shared import SharedArray, receive, send
 Report = Callable[[Job, Part, dict[str, SharedArray]], None]
 
 _CONTEXT: Any = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["labelimg.segmentatimg.jobs", "labelimg.segmentatimg.warm"])
+_CONTEXT.set_forkserver_preload(["labelimg.segmentatimg.jobs", "labelimg.segmentatimg.preloading"])
 
 
 def begin() -> None:

@@ -17,6 +17,7 @@ from labelimg.decoding import Shrink, read
 from labelimg.errors import LabelimgError, UnreadableImageError
 from labelimg.segmentatimg.methods.base import Method
 from labelimg.segmentatimg.shared import SharedArray, receive, send
+from labelimg.segmentatimg.warm import is_first_use, warm_up_painting, warm_up_segmenting
 
 LEVELS_FINER, LEVELS_COARSER = 1, 3
 
@@ -88,6 +89,9 @@ def serve(connection: Connection, parent: int, ahead: bool) -> None:
     """Do jobs until the other end is gone; runs in a process of its own. `ahead`: nobody waits for it yet."""
     import cv2
 
+    if is_first_use():
+        for warm_up in (warm_up_painting, warm_up_segmenting) if ahead else (warm_up_segmenting, warm_up_painting):
+            warm_up()
     if ahead:
         os.nice(12)
         cv2.setNumThreads(1)

@@ -135,6 +135,9 @@ class PictureScene:
 
     def compose_close(self, view: View, left: int, top: int, out: Pixels) -> None:
         """Fill `out` with an enlarged part; the lines between segments are as thin as the window can draw them."""
+        if not (self._paint.size or self._labels.size):
+            cv2.cvtColor(_enlarged(self.image, view, left, top, out), cv2.COLOR_RGB2BGRA, dst=out)
+            return
         x0, y0 = view.to_image((left, top))
         kernels.compose_close(
             out,

@@ -22,6 +22,7 @@ from labelimg.segmentatimg.pyramid import EdgePyramid
 from labelimg.segmentatimg.saving import Post, Saver, Tell
 from labelimg.segmentatimg.scene import PictureScene
 from labelimg.segmentatimg.shared import SharedArray
+from labelimg.segmentatimg.warm import is_first_use, warm_up_painting
 
 if TYPE_CHECKING:
     from labelimg.segmentatimg.maskfolder import MaskFolder
@@ -200,6 +201,8 @@ class Session:
             self._post(lambda: self._image_came(picture, arrays["image"], scene))
         elif part.kind == "segments":
             labels, edges = arrays["labels"], EdgePyramid(arrays["edges"].array)
+            if is_first_use():
+                warm_up_painting()  # here nobody waits for the compiler
             self._post(lambda: self._segments_came(job, picture, labels, edges))
             if picture.painting is None and not job.preview:
                 self._make_painting(job, picture, [labels.array], edges)
@@ -405,6 +408,11 @@ class Session:
     def unsaved(self) -> set[int]:
         """The rows of the images with paint of this sitting, or an earlier one, that was not saved."""
         return self._saver.unsaved
+
+    @property
+    def left_behind(self) -> set[int]:
+        """The rows of the images of which an earlier sitting left unsaved paint in a journal."""
+        return {self._rows[path] for path in self.folder.unsaved}
 
     @property
     def saving(self) -> bool:
