@@ -68,7 +68,8 @@ class _Worker:
         self.stale = False
 
     def _run(self) -> None:
-        self._start()  # before there is a job: it takes a moment
+        with suppress(EOFError, OSError):  # if it cannot be started now, it is tried again for a job
+            self._start()  # before there is a job: it takes a moment
         while (given := self._crew.next_job(self, self._ahead)) is not None:
             job, arrays = given
             if self.stale:
@@ -89,7 +90,7 @@ class _Worker:
                 self._stop()
                 if not self.dropped and not self._crew.closed:
                     reason = "the process that segmented it ended, perhaps for lack of memory"
-                    self._crew.report(job, Part("end", reason=reason), {})
+                    self._crew.report(job, Part("end", reason=reason, lost=self._ahead), {})
             del arrays, given
         self._stop()
 

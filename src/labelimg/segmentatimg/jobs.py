@@ -42,13 +42,14 @@ class Part:
     "image": `image` uint8 (h, w, 3) RGB. "segments": `labels` int32 (h, w) and `edges` uint8 (h, w), 0 or 255, to be
     shown. "levels": `0`, `1`, ... int32 (h, w), from fine to coarse, the segments themselves left out; `finer` of them
     are finer. "end": nothing more follows; `reason` says what went wrong, empty if nothing did; `unreadable`: it is the
-    file that cannot be read.
+    file that cannot be read; `lost`: a process that worked ahead died with it.
     """
 
     kind: str
     reason: str = ""
     unreadable: bool = False
     finer: int = 0
+    lost: bool = False
 
 
 def parts_of(job: Job, arrays: dict[str, SharedArray]) -> Iterator[tuple[Part, dict[str, SharedArray]]]:

@@ -41,6 +41,7 @@ class Picture:
         self.journal: Journal | None = None
         self.method: Method | None = None
         self.segments: SharedArray | None = None  # what levels are to be made of, until they are there
+        self.came: tuple[int, SharedArray] | None = None  # the latest segments, and the job they came from
         self.later: Callable[[], None] | None = None  # what has to wait until it is not busy
         self.serial = 0  # the job that made the segments of the painting
         self.reason = ""

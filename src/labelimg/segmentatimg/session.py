@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from labelimg.decoding import Shrink, read
 from labelimg.errors import LabelimgError, UnreadableImageError
@@ -61,8 +62,9 @@ class Session:
         self.current: Picture | None = None
         self._rows = {path: row for row, path in enumerate(folder.images)}
         self._pictures: dict[int, Picture] = {}
-        self._jobs: dict[int, Picture] = {}
-        self._labels: dict[int, SharedArray] = {}  # the segments that a job gave, until it ends
+        self._jobs: WeakValueDictionary[int, Picture] = (
+            WeakValueDictionary()
+        )  # by serial; a picture that was let go is none
         self._serial = 0
         self._post, self._tell = post, tell
         self._closed = False
@@ -161,7 +163,8 @@ class Session:
 
     def _trim(self) -> None:
         """Let the farthest images go that memory has no room for; unsaved paint is in their journals."""
-        assert self.current is not None
+        if self.current is None:
+            return
         begun = self._begun(self._crew.doing())
         far = to_let_go(
             self._pictures,
@@ -182,6 +185,7 @@ class Session:
         self._pictures.pop(picture.row, None)
         if picture.journal is not None:
             picture.journal.close()
+            picture.journal = None  # it leads back to the picture, whose memory would be free only some time later
 
     def _job(self, picture: Picture, method: Method, *, preview: bool = False) -> Job:
         self._serial += 1
@@ -219,7 +223,7 @@ class Session:
 
     def _segments_came(self, job: Job, picture: Picture, labels: SharedArray, edges: EdgePyramid) -> None:
         if not job.preview:
-            self._labels[job.serial] = labels
+            picture.came = job.serial, labels
         if job.method == self.method or job.preview or picture.scene is None or not picture.scene.has_edges:
             picture.show_segments(labels.array, edges)
             self._tell("preview" if job.preview else "segments", picture, "")
@@ -246,8 +250,8 @@ class Session:
             return
         picture.take(made, job.method)
         picture.serial = job.serial
-        if not picture.complete:
-            picture.segments = self._labels.get(job.serial)
+        if not picture.complete and picture.came is not None:
+            picture.segments = picture.came[1]
         self.palette.add_all(made.painting.colours)
         self.note_unsaved(picture)
         self._tell("painting", picture, "")
@@ -267,13 +271,13 @@ class Session:
         elif picture.serial == job.serial:
             if not picture.complete:
                 painting.add_levels(finer, coarser)
-                picture.segments = None
+                picture.segments = picture.came = None
             level = min(self.level, painting.level_count - 1)
             if level != painting.current_level:
                 self._go_to_level(picture, level)
             self._tell("levels", picture, "")
-        elif job.serial in self._labels and job.method != picture.method:
-            self._other_segments(job, picture, [*finer, self._labels[job.serial].array, *coarser])
+        elif picture.came is not None and picture.came[0] == job.serial and job.method != picture.method:
+            self._other_segments(job, picture, [*finer, picture.came[1].array, *coarser])
 
     def _other_segments(self, job: Job, picture: Picture, maps: list[Any]) -> None:
         painting = picture.painting
@@ -286,7 +290,8 @@ class Session:
             return edges_of(painting.labels)
 
         def done(edges: EdgePyramid) -> None:
-            picture.method, picture.serial, picture.segments = job.method, job.serial, None
+            picture.method, picture.serial = job.method, job.serial
+            picture.segments = picture.came = None
             picture.show_segments(painting.labels, edges)
             self._tell("painting", picture, "")
 
@@ -294,9 +299,11 @@ class Session:
 
     def _ended(self, job: Job, picture: Picture, part: Part) -> None:
         self._jobs.pop(job.serial, None)
-        self._labels.pop(job.serial, None)
-        if part.reason and not job.preview:
+        if part.lost and picture is self.current and picture.painting is None:
+            self._begin(picture)  # it was to be there ahead of its time: once more, now that it is in sight
+        elif part.reason and not job.preview:
             self._failed(picture, part.reason)
+        self._trim()
         self._look_ahead()
 
     def _failed(self, picture: Picture, reason: str) -> None:
