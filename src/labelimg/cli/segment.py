@@ -84,7 +84,7 @@ def segment(
         ) from error
     check_display(os.environ)
     from labelimg.app.controller import Wishes
-    from labelimg.segmentatimg.session import memory_for
+    from labelimg.segmentatimg.keeping import memory_for
 
     wishes = Wishes(
         chosen,
