@@ -15,7 +15,7 @@ import numpy as np
 from labelimg.decoding import Shrink, read
 from labelimg.errors import LabelimgError, UnreadableImageError
 from labelimg.segmentatimg.crew import Crew
-from labelimg.segmentatimg.jobs import LEVELS_FINER, Job, Part
+from labelimg.segmentatimg.jobs import LEVELS_COARSER, LEVELS_FINER, Job, Part
 from labelimg.segmentatimg.palette import Palette
 from labelimg.segmentatimg.picture import Picture, edges_of
 from labelimg.segmentatimg.preparing import Prepared, prepare
@@ -51,7 +51,10 @@ class Session:
         memory: int = DEFAULT_MEMORY,
         templates: Sequence[Template] = (),
         template_threshold: float | None = None,
+        by_hand: bool = False,
     ) -> None:
+        """`by_hand`: images are decoded only; their segments are handed over (`hand_over`)."""
+        self._by_hand = by_hand
         self.folder, self.method, self.ahead, self.memory = folder, method, ahead, memory
         self.templates, self.template_threshold = tuple(templates), template_threshold
         self.palette = Palette()
@@ -91,7 +94,10 @@ class Session:
     def _begin(self, picture: Picture) -> None:
         """Decode and segment the image in sight. It is decoded here: a process would have to be started first."""
         if picture.image is not None:
-            self._crew.now(self._job(picture, self.method), picture.image)
+            if self._by_hand:
+                self._tell("image", picture, "")
+            else:
+                self._crew.now(self._job(picture, self.method), picture.image)
             return
 
         def decode() -> None:
@@ -106,7 +112,7 @@ class Session:
 
         def come(image: SharedArray, scene: PictureScene) -> None:
             self._image_came(picture, image, scene)
-            if picture is self.current and picture.painting is None:
+            if picture is self.current and picture.painting is None and not self._by_hand:
                 self._crew.now(self._job(picture, self.method), picture.image)
 
         self._worker.submit(decode)
@@ -137,7 +143,7 @@ class Session:
 
     def _look_ahead(self) -> None:
         """Ask for the neighbours that are not there yet, as many as fit in memory."""
-        if self.current is None or not self.ahead:
+        if self.current is None or not self.ahead or self._by_hand:
             return
         count, here = len(self), self.current.row
         wanted = [(here + by) % count for by in (1, -1, *range(2, self.ahead + 1))][: self.ahead + 1]
@@ -240,6 +246,7 @@ class Session:
         if picture.painting is not None:  # it was made twice
             made.journal.close()
             return
+        picture.busy = False
         picture.take(made, job.method)
         self.palette.add_all(made.painting.colours)
         self.note_unsaved(picture)
@@ -265,6 +272,33 @@ class Session:
             self._tell("painting", picture, "")
 
         self._apart(picture, work, done)
+
+    def hand_over(self, picture: Picture, labels: Any) -> None:
+        """Let a decoded picture be painted on by these segments, int32 (h, w); paint that is there stays."""
+        from labelimg.segmentatimg.hierarchy import levels
+
+        scene = picture.decoded
+        assert scene is not None
+        job = self._job(picture, self.method)
+        self._jobs.pop(job.serial)
+        picture.busy = True
+
+        def work() -> None:
+            try:
+                maps = levels(scene.image, labels, LEVELS_COARSER + 1, finer=LEVELS_FINER)
+            except MemoryError:
+                self._post(lambda: self._failed(picture, "it does not fit in memory"))
+                return
+            if picture.painting is None:
+                self._make_painting(job, picture, maps)
+            else:
+                self._post(lambda: arrive(maps))
+
+        def arrive(maps: list[Any]) -> None:
+            picture.busy = False
+            self._other_segments(job, picture, maps)
+
+        self._worker.submit(work)
 
     def _ended(self, job: Job, picture: Picture, part: Part) -> None:
         self._jobs.pop(job.serial, None)

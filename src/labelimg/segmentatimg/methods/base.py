@@ -103,6 +103,8 @@ class Method(ABC):
     """
 
     name: ClassVar[str]
+    alone: ClassVar[bool] = False
+    """Whether one process at a time is to use it, for it takes all processors, or a device."""
 
     def __post_init__(self) -> None:
         """Raise UsageError for a parameter that is out of its range."""
@@ -152,4 +154,5 @@ def fields_of(method: type[Method]) -> tuple[Field, ...]:
     return tuple(
         Field(name=field.name, default=field.default, **field.metadata)  # type: ignore[arg-type]
         for field in dataclasses.fields(method)
+        if field.metadata
     )
