@@ -110,6 +110,7 @@ class Finger:
 
     def finish(self) -> None:
         self.key("f")
+        self.sitting.until(lambda: not self.control.shown, what="the painting windows")
         self.sitting.ready()
 
     def colour(self, canvas: QWidget, x: int, y: int) -> tuple[int, int, int]:
@@ -327,16 +328,13 @@ def test_g_points_again_and_the_paint_stays(grab: Finger) -> None:
     paint = grab.sitting.paint
     grab.sitting.key("g")
     grab.sitting.until(lambda: grab.control.shown)
-    grab.drag((0, 100), (20, 100))
-    print(grab.prompts, grab.control.busy, grab.sitting.picture.busy)
-    grab.key("f")
-    grab.sitting.until(lambda: not grab.control.shown)
-    print(grab.sitting.picture.busy)
-    grab.sitting.ready()
-    import time; time.sleep(1); grab.sitting.settle()
-    print(np.unique(grab.sitting.painting.labels), grab.sitting.painting.current_level)
+    grab.drag((126, 4), (154, 28), button=MIDDLE)  # the blue square
+    grab.finish()
+    labels = grab.sitting.painting.labels
+    assert len({labels[60, 80], labels[16, 140], labels[110, 10]}) == 3
     assert (grab.sitting.paint == paint).all() and paint.any()
-    assert grab.sitting.painting.labels[100, 10] != grab.sitting.painting.labels[60, 150]
+    grab.sitting.click(140, 16)
+    assert int((grab.sitting.paint > 0).sum() - (paint > 0).sum()) == int((labels == labels[16, 140]).sum())
 
 
 def test_an_iteration_runs_off_the_windows_thread(grab: Finger, monkeypatch: pytest.MonkeyPatch) -> None:

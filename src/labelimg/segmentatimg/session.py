@@ -257,17 +257,22 @@ class Session:
             self._crew.now(self._job(picture, self.method), picture.image)
 
     def _other_segments(self, job: Job, picture: Picture, maps: list[Any]) -> None:
+        if job.method == self.method:
+            self._exchange(picture, job.method, lambda: maps)
+
+    def _exchange(self, picture: Picture, method: Method, maps_of: Callable[[], list[Any]]) -> None:
+        """Give a painting other segments; its paint stays."""
         painting = picture.painting
-        if painting is None or job.method != self.method:
+        if painting is None:
             return
 
         def work() -> EdgePyramid:
-            painting.set_labels(maps)
+            painting.set_labels(maps_of())
             painting.level(min(self.level, painting.level_count - 1))
             return edges_of(painting.labels)
 
         def done(edges: EdgePyramid) -> None:
-            picture.method = job.method
+            picture.method = method
             picture.show_segments(painting.labels, edges)
             self._tell("painting", picture, "")
 
@@ -277,28 +282,25 @@ class Session:
         """Let a decoded picture be painted on by these segments, int32 (h, w); paint that is there stays."""
         from labelimg.segmentatimg.hierarchy import levels
 
-        scene = picture.decoded
+        scene, job = picture.decoded, Job(0, picture.path, self.method)
         assert scene is not None
-        job = self._job(picture, self.method)
-        self._jobs.pop(job.serial)
-        picture.busy = True
 
-        def work() -> None:
+        def maps_of() -> list[Any]:
+            return levels(scene.image, labels, LEVELS_COARSER + 1, finer=LEVELS_FINER)
+
+        def begin() -> None:
             try:
-                maps = levels(scene.image, labels, LEVELS_COARSER + 1, finer=LEVELS_FINER)
+                maps = maps_of()
             except MemoryError:
                 self._post(lambda: self._failed(picture, "it does not fit in memory"))
-                return
-            if picture.painting is None:
-                self._make_painting(job, picture, maps)
             else:
-                self._post(lambda: arrive(maps))
+                self._make_painting(job, picture, maps)
 
-        def arrive(maps: list[Any]) -> None:
-            picture.busy = False
-            self._other_segments(job, picture, maps)
-
-        self._worker.submit(work)
+        if picture.painting is None:
+            picture.busy = True
+            self._worker.submit(begin)
+        else:
+            self._exchange(picture, job.method, maps_of)
 
     def _ended(self, job: Job, picture: Picture, part: Part) -> None:
         self._jobs.pop(job.serial, None)
@@ -308,7 +310,7 @@ class Session:
             self._look_ahead()
 
     def _failed(self, picture: Picture, reason: str) -> None:
-        picture.reason = reason
+        picture.reason, picture.busy = reason, False
         self._tell("failed", picture, reason)
 
     def _apart(self, picture: Picture, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
