@@ -17,12 +17,13 @@ from PySide6.QtWidgets import QApplication, QWidget
 from conftest import RED, Sitting
 from labelimg.app.pointing_canvas import LOOKS
 from labelimg.app.pointing_windows import GRABCUT_LOOKS, KEYS, SAM_LOOKS
+from labelimg.segmentatimg.embeddings import EmbeddingStore
 from labelimg.segmentatimg.geometry import Rect
 from labelimg.segmentatimg.grabcut import GrabCut, grabcut, segments_of
 from labelimg.segmentatimg.methods.sam import SamMasks
 from labelimg.segmentatimg.objects import label_map
 from labelimg.segmentatimg.pointing import Wish
-from labelimg.segmentatimg.prompts import Click, Mark, Prompts
+from labelimg.segmentatimg.prompts import Click, Prompts
 from pictures import save
 
 LEFT, MIDDLE, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton, Qt.MouseButton.RightButton
@@ -267,10 +268,17 @@ def test_z_undoes_and_shift_z_redoes_an_annotation(grab: Finger) -> None:
 
 def test_r_resets_the_annotations_and_can_be_undone(grab: Finger) -> None:
     grab.drag((45, 25), (115, 95), button=MIDDLE)
+    grab.space()
+    before = grab.colour(grab.found.canvas, 20, 20)
     grab.key("r")
-    assert not grab.prompts
+    assert not grab.prompts and not grab.marked(45, 60)
+    # What was found goes, too, and the next iteration is the first.
+    assert max(before) < 30 < max(grab.colour(grab.found.canvas, 20, 20))
+    assert "nothing was looked for" in grab.found.state.text()
     grab.key("z")
     assert len(grab.prompts.areas) == 1
+    grab.space()
+    assert "iteration 1" in grab.found.state.text()
 
 
 def test_f_hands_foreground_and_background_to_painting_and_the_masks_are_saved(grab: Finger, discs: Path) -> None:
@@ -501,18 +509,52 @@ def test_decoding_runs_off_the_windows_thread_and_clicks_meanwhile_are_kept(
     assert len(sam.control.pointing._masks) == 1
 
 
-def test_the_next_images_are_encoded_ahead(
-    start: Callable[..., Sitting], discs: Path, qt: QApplication, masks: SamMasks, tmp_path: Path
+def test_the_next_images_are_encoded_ahead_and_prompting_them_encodes_nothing(
+    start: Callable[..., Sitting], discs: Path, qt: QApplication, masks: SamMasks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, level in (("b", 30), ("c", 90)):
         save(discs / f"{name}.png", np.full((120, 160, 3), level, np.uint8))
+    model, encoded = masks.load(), []
+    plain = type(model).encode
+
+    def counted(self: Any, image: Any) -> Any:
+        encoded.append(image.copy())
+        return plain(self, image)
+
+    monkeypatch.setattr(type(model), "encode", counted)
     sam = Finger(opened(start, discs, ahead=2, pointing=Wish("sam", masks=masks)), qt)
-    pointer = sam.control.pointer
-    sam.sitting.until(lambda: pointer.idle, what="the images ahead")
-    assert len(list(pointer._encoder.store.folder.iterdir())) == 3
+    sam.sitting.until(lambda: len(encoded) == 3 and sam.control.pointer.idle, what="the images ahead")
+    assert (encoded[0] == disc_picture()).all()  # the one in sight first
+    assert {int(image[0, 0, 0]) for image in encoded[1:]} == {30, 90}
     sam.key("n")
     sam.sitting.until(lambda: sam.control.shown and sam.sitting.row == 1)
-    assert sam.control.pointing.ready or pointer._encoder.store.path(sam.control.pointing.image).exists()
+    sam.click(80, 60)
+    sam.space()
+    assert len(sam.control.pointing._masks) == 1
+    assert len(encoded) == 3
+
+
+def test_an_image_that_is_encoded_need_not_wait_for_one_that_is_not(
+    start: Callable[..., Sitting], discs: Path, qt: QApplication, masks: SamMasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dark = np.full((120, 160, 3), 30, np.uint8)
+    save(discs / "b.png", dark)
+    model, may_go = masks.load(), threading.Event()
+    store = EmbeddingStore(model)
+    store.put(store.path(dark), model.encode(dark))
+    plain = type(model).encode
+    monkeypatch.setattr(type(model), "encode", lambda self, image: (may_go.wait(60), plain(self, image))[1])
+    sam = Finger(opened(start, discs, pointing=Wish("sam", masks=masks)), qt)
+    sam.click(80, 60)
+    assert "encoding" in sam.annotations.state.text()
+    sam.key(Qt.Key.Key_Space)  # waits for the first image to be encoded
+    assert sam.control.busy
+    sam.key("n")
+    sam.sitting.until(lambda: sam.control.shown and sam.sitting.row == 1)
+    sam.click(20, 20)
+    sam.space()
+    assert len(sam.control.pointing._masks) == 1 and not may_go.is_set()
+    may_go.set()
 
 
 def test_auto_finds_all_masks_without_pointing(
@@ -544,7 +586,3 @@ def test_esc_ends_the_search_for_masks_and_it_can_begin_again(
     assert sitting.painting is None
     sitting.window.message._take_action()
     sitting.ready()
-
-
-def test_marks_and_a_stroke_are_frozen_values() -> None:
-    assert Mark(((1, 2),), 3, "foreground") == Mark(((1, 2),), 3, "foreground")

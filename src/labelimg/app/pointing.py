@@ -16,7 +16,7 @@ from labelimg.app.pointing_windows import FIND, AnnotationsWindow, FoundWindow
 from labelimg.app.settings import Settings
 from labelimg.errors import LabelimgError, printable
 from labelimg.segmentatimg.picture import Picture, edges_of
-from labelimg.segmentatimg.pointing import Found, Pointer, Pointing, SamPointing, Wish
+from labelimg.segmentatimg.pointing import Found, Pointer, Pointing, Wish
 from labelimg.segmentatimg.prompts import Annotation, History
 from labelimg.segmentatimg.pyramid import EdgePyramid, image_levels
 from labelimg.segmentatimg.sam_loading import CancelledError
@@ -88,18 +88,32 @@ class PointingControl(QObject):
         pointing.history = self._histories.setdefault(picture.row, pointing.history)
         name = printable(os.path.basename(picture.path))
         self.annotations.setWindowTitle(f"Annotations - {name}")
-        self.found.show_scene(PictureScene(image, self._levels), name)
         self.annotations.canvas.show_scene(PictureScene(image, self._levels))
         self.annotations.message.hide()
-        self.found.state.setText("nothing was looked for yet")
+        self._show_nothing_found(name)
         self._show_prompts()
         self._show()
-        if isinstance(pointing, SamPointing) and not pointing.ready:
-            self.annotations.state.setText("encoding the image… you can point already")
-            self._work(pointing.wait, lambda _: self.annotations.state.setText("ready"))
+        self.annotations.state.setText("encoding the image… you can point already")
+        pointing.when_ready(lambda reason: self.posted.emit(lambda: self._ready(pointing, reason)))
+
+    def _ready(self, pointing: Pointing, reason: str) -> None:
+        """What has to be there before anything is found is there, or cannot be."""
+        if self.pointing is not pointing:
+            return
+        if reason:
+            self.annotations.message.warn(reason)
+        if not self.busy:
+            self.annotations.state.setText("" if reason else "ready")
+
+    def _show_nothing_found(self, name: str) -> None:
+        assert self.pointing is not None
+        self.found.show_scene(PictureScene(self.pointing.image, self._levels), name)
+        self.found.state.setText("nothing was looked for yet")
 
     def close(self) -> None:
         """Take the windows away; the annotations are kept."""
+        if self.pointing is not None:
+            self.pointing.leave()
         self.pointing = self.picture = None
         self.annotations.hide()
         self.found.hide()
@@ -155,10 +169,21 @@ class PointingControl(QObject):
         elif name in ("undo", "redo", "reset"):
             getattr(pointing.history, name)()
             self._prompts_changed()
+            if not pointing.history.prompts:
+                self._begin_anew(pointing)
         elif name == "find":
             self._find(pointing)
         elif name == "finish":
             self._finish(pointing)
+
+    def _begin_anew(self, pointing: Pointing) -> None:
+        """All annotations are taken away: what was found for them goes, too."""
+        assert self.picture is not None
+        self._again = False
+        self._worker.submit(pointing.forget)  # after what is being found now
+        self._show_nothing_found(printable(os.path.basename(self.picture.path)))
+        self.found.canvas.set_view(self.annotations.canvas.view)
+        self.annotations.state.setText("")
 
     # ---------------------------------------------------------------------------------------------- finding
 
@@ -192,7 +217,9 @@ class PointingControl(QObject):
 
     def _show_found(self, result: tuple[Found, PictureScene]) -> None:
         found, scene = result
-        assert self.picture is not None
+        assert self.picture is not None and self.pointing is not None
+        if not self.pointing.history.prompts:  # they were taken away meanwhile
+            return
         self.found.show_scene(scene, printable(os.path.basename(self.picture.path)), keep_view=True)
         self.found.canvas.set_view(self.annotations.canvas.view)
         self.found.state.setText(found.text)
@@ -205,6 +232,7 @@ class PointingControl(QObject):
             self._worker_then(lambda: self._finish(pointing))
             return
         prompts, picture = pointing.history.prompts, self.picture
+        self.annotations.state.setText("making segments…")
 
         def done(labels: Any) -> None:
             self.close()
@@ -235,6 +263,7 @@ class PointingControl(QObject):
             if self.pointing is pointing:
                 if reason:
                     self.found.state.setText("nothing was found")
+                    self.annotations.state.setText("")
                     self.annotations.message.warn(reason)
                 else:
                     then(result)

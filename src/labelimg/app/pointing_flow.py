@@ -40,11 +40,11 @@ class PointingFlow(QObject):
             self._show_painting()
         elif picture.scene is not None and not picture.busy and self._begun is not picture:
             self._begun = picture
-            self._ahead(picture)
             if self.control.wish.automatic:
                 self._automatic(picture)
             else:
                 self._point(picture)
+            self._ahead(picture)
 
     def leave(self) -> None:
         """The picture goes out of sight; what is done with it ends, its annotations are kept."""

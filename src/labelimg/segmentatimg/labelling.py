@@ -8,7 +8,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,7 @@ def label_folders(
     if not found.paths and not found.unreadable:
         raise UsageError(f"no images in {', '.join(printable(folder) for folder in images)}")
     names = [os.path.relpath(path, found.root) for path in found.paths]
-    settings = {"method": chosen.name, "parameters": asdict(chosen), "format": format, "preview": preview}
+    settings = {"method": chosen.name, "parameters": chosen.recipe(), "format": format, "preview": preview}
     _check_out(target, settings, overwrite=overwrite)
     files.make_folder(target)
     with Lock(target):

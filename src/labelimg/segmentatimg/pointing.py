@@ -7,6 +7,8 @@ and are called in another thread, one at a time.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent import futures
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -19,7 +21,8 @@ from labelimg.segmentatimg.methods.sam import SamMasks
 from labelimg.segmentatimg.objects import Around, label_map, stacked
 from labelimg.segmentatimg.prompts import Annotation, Click, History, Mark, Prompts, objects_of
 from labelimg.segmentatimg.regions import Labels, Pixels
-from labelimg.segmentatimg.sam import Mask, Model
+from labelimg.segmentatimg.sam import Embedding, Mask, Model
+from labelimg.segmentatimg.sam_loading import CancelledError
 
 Tool = Literal["grabcut", "sam"]
 
@@ -56,6 +59,15 @@ class Pointing(Protocol):
     image: Pixels
     history: History
 
+    def when_ready(self, call: Callable[[str], None]) -> None:
+        """Call, in any thread, once it can be found at once; with what went wrong, or nothing."""
+
+    def forget(self) -> None:
+        """Begin anew: what was found is not gone on from."""
+
+    def leave(self) -> None:
+        """Nobody waits for it any more."""
+
     def find(self, prompts: Prompts) -> Found:
         """Find what the prompts mean, or go on finding. Raises UsageError with what is missing."""
 
@@ -71,6 +83,17 @@ class GrabCutPointing:
         self._cut = GrabCut(image)
         self._iterations = 0
         self._found_for: Prompts | None = None
+
+    def when_ready(self, call: Callable[[str], None]) -> None:
+        """It always is."""
+        call("")
+
+    def forget(self) -> None:
+        """Let the next iteration be the first."""
+        self._cut, self._iterations, self._found_for = GrabCut(self.image), 0, None
+
+    def leave(self) -> None:
+        """Nothing to do: an iteration is short."""
 
     def find(self, prompts: Prompts) -> Found:
         """One iteration."""
@@ -105,14 +128,23 @@ class SamPointing:
         self._masks: list[Mask] = []
         self._found_for: Prompts | None = None
 
-    @property
-    def ready(self) -> bool:
-        """Whether the image is encoded."""
-        return self._embedding.done()
+    def when_ready(self, call: Callable[[str], None]) -> None:
+        """Call once the image is encoded."""
 
-    def wait(self) -> None:
-        """Wait until the image is encoded; raises what went wrong."""
-        self._embedding.result()
+        def done(embedding: Future[Embedding]) -> None:
+            if not embedding.cancelled():
+                error = embedding.exception()
+                call("" if error is None else str(error) or "it does not fit in memory")
+
+        self._embedding.add_done_callback(done)
+
+    def forget(self) -> None:
+        """Take what was predicted away."""
+        self._masks, self._found_for = [], None
+
+    def leave(self) -> None:
+        """Whoever waits for the embedding waits no more."""
+        self._embedding.cancel()
 
     def find(self, prompts: Prompts) -> Found:
         """Predict from the prompts."""
@@ -135,7 +167,10 @@ class SamPointing:
     def _predict(self, prompts: Prompts) -> None:
         objects = objects_of(prompts)
         if objects:
-            embedding = self._embedding.result()
+            try:
+                embedding = self._embedding.result()
+            except futures.CancelledError as error:
+                raise CancelledError("the image was left") from error
         height, width = self.image.shape[:2]
         masks = []
         for each in objects:

@@ -89,15 +89,15 @@ def load_model(
     names it, auto is cuda where there is one. points_per_side, thresholds: those of the packages' automatic mask
     generators, by their names.
 
-    Raises UsageError for a missing or wrong checkpoint, an unknown model or device; ModelError where a package is not
-    installed or there is too little memory.
+    Raises UsageError for a missing or wrong checkpoint, an unknown model or device; MissingExtraError where a package
+    is not installed; ModelError where there is too little memory.
     """
     if model not in MODELS:
         raise UsageError(f"--sam-model must be one of {', '.join(MODELS)}, got {model!r}")
     fingerprint = fingerprint_of(checkpoint)
     torch = torch_module()
     where = device_of(torch, device)
-    check_memory(int(1.3 * os.stat(checkpoint).st_size), "loading it", checkpoint)
+    check_memory(int(1.2 * os.stat(checkpoint).st_size), f"loading {printable(checkpoint)}")
     state = state_of(torch, checkpoint)
     options = {"points_per_side": points_per_side, "points_per_batch": _POINTS_PER_BATCH, **(thresholds or {})}
     with memory():

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from labelimg.errors import UsageError
 from labelimg.segmentatimg.regions import Pixels
 from labelimg.segmentatimg.sam import Embedding, Mask, Progress
-from labelimg.segmentatimg.sam_loading import count_of, memory, package, put_in, torch_module
+from labelimg.segmentatimg.sam_loading import check_memory, count_of, memory, package, put_in, torch_module
 
 _SAM2_CONFIGS = {(96, 12): "t", (96, 16): "s", (112, 24): "b+", (144, 48): "l"}  # (width, blocks) of the trunk
 
@@ -93,10 +93,14 @@ class Sam(_Adapter):
         self._predictor, self._generator = found.SamPredictor, found.SamAutomaticMaskGenerator
         self._options = options
         self.name, self.fingerprint = shape["name"], fingerprint
+        # Attention over the whole image holds a value for each two of its patches, and three times that at its peak.
+        self._encoding = int(3.4 * encoder["num_heads"] * side**4 * np.float32().itemsize)
 
     def encode(self, image: Pixels) -> Embedding:
         """The embedding of an image."""
         predictor = self._predictor(self._network)
+        if self._network.device.type == "cpu":
+            check_memory(self._encoding, f"encoding an image with {self.name}")
         with memory(), self._torch.inference_mode():
             predictor.set_image(np.ascontiguousarray(image))
             return Embedding((array_of(predictor.features),), (image.shape[0], image.shape[1]))

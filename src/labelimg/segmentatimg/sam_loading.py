@@ -8,15 +8,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from labelimg.errors import LabelimgError, UsageError, printable
+from labelimg.errors import LabelimgError, MissingExtraError, ModelError, UsageError, printable
+from labelimg.memory import available_memory
 
 WHERE = "vit_b, vit_l or vit_h of Segment Anything, or one of SAM 2"
 _WIDTHS = {768: "vit_b", 1024: "vit_l", 1280: "vit_h"}
 _HEADS_OF_DECODER = 8  # not to be seen in a checkpoint; the same in all that were published
-
-
-class ModelError(LabelimgError):
-    """A model cannot be loaded or used; the text says what to do."""
 
 
 class CancelledError(LabelimgError):
@@ -65,7 +62,7 @@ def architecture(state: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def torch_module() -> Any:
-    """torch, torchvision being ready for what imports it; raises ModelError."""
+    """torch, torchvision being ready for what imports it; raises MissingExtraError."""
     try:
         import torch
 
@@ -73,16 +70,16 @@ def torch_module() -> Any:
 
         import_torchvision()
     except ImportError as error:
-        raise ModelError(_install("torch and torchvision", "sam", error)) from error
+        raise MissingExtraError(_install("torch and torchvision", "sam", error)) from error
     return torch
 
 
 def package(name: str, extra: str) -> Any:
-    """A package of an extra; raises ModelError where it is not installed."""
+    """A package of an extra; raises MissingExtraError where it is not installed."""
     try:
         return __import__(name)
     except ImportError as error:
-        raise ModelError(_install(name, extra, error)) from error
+        raise MissingExtraError(_install(name, extra, error)) from error
 
 
 def _install(name: str, extra: str, error: ImportError) -> str:
@@ -136,19 +133,14 @@ def count_of(state: Mapping[str, Any], prefix: str) -> int:
     return len({key[len(prefix) :].split(".")[0] for key in state if key.startswith(prefix)})
 
 
-def check_memory(wanted: int, what: str, checkpoint: str | os.PathLike[str]) -> None:
+def check_memory(wanted: int, what: str) -> None:
     """Raise ModelError if so many bytes are not free."""
-    free = _free_memory()
+    free = available_memory()
     if wanted > free:
         raise ModelError(
-            f"{printable(checkpoint)}: {what} takes {wanted / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free: "
+            f"{what} takes {wanted / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free: "
             "close other programs or use a smaller model, such as vit_b"
         )
-
-
-def _free_memory() -> int:
-    with open("/proc/meminfo", encoding="ascii") as lines:
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
 
 
 @contextmanager

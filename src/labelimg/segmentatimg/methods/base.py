@@ -143,6 +143,10 @@ class Method(ABC):
         image_lab = lab(image_rgb)
         return joined(image_lab, absorb_small(image_lab, connected_regions(self.raw(image_rgb)), least), most)
 
+    def recipe(self) -> dict[str, Any]:
+        """All of it that its segments depend on, fit for JSON."""
+        return dataclasses.asdict(self)
+
     @abstractmethod
     def raw(self, image_rgb: Pixels) -> Any:
         """What the method's library gives: whole numbers (h, w), 0 where it draws edges, not yet connected."""

@@ -43,6 +43,11 @@ class SamMasks(Method):
                 )
             return _loaded[key]
 
+    def recipe(self) -> dict[str, Any]:
+        """The weights, wherever their file is, and the parameters."""
+        weights = self.load().fingerprint
+        return {"weights": weights, "points_per_side": self.points_per_side, "work_size": self.work_size}
+
     def cut(self, image_rgb: Pixels) -> Labels:
         """The segments of an image, uint8 (h, w, 3), at its own size."""
         return self.watched_cut(image_rgb, None)
