@@ -114,7 +114,7 @@ def test_probable_marks_are_a_beginning_and_may_be_overturned():
 
 def test_what_opencv_overlooks_a_certain_mark_puts_right():
     image, ellipse = scene()
-    image[35:55, 55:65] = (40, 70, 80)  # a hole in the colour of the ground
+    image[35:55, 55:65] = image[:20, :10]  # a hole like the ground
     hole = np.zeros(ellipse.shape, bool)
     hole[36:54, 56:64] = True
     assert not labelimg.grabcut(image, Prompts((BOX,)))[hole].any()
@@ -132,7 +132,7 @@ def test_a_mark_outside_of_any_area_works_and_marks_alone_do():
 
 
 def test_a_mark_that_leaves_its_area_widens_it():
-    image, ellipse = scene()
+    image, _ = scene()
     narrow = Rect(30, 20, 62, 70)
     right = Mark(((60, 45), (84, 45)), 6, "foreground")
     assert not labelimg.grabcut(image, Prompts((narrow,)))[:, 62:].any()
@@ -167,7 +167,8 @@ def test_above_the_work_size_it_runs_reduced_and_the_boundary_is_refined_at_full
 def test_tiny_images_give_a_mask_of_their_size(shape, work_size):
     image = np.random.default_rng(1).integers(0, 255, (*shape, 3), np.uint8)
     whole = Rect(0, 0, shape[1], shape[0])
-    for prompts in (Prompts((whole,)), Prompts((Mark(((0, 0),), 0, "foreground"),)), Prompts((whole, Mark(((0, 0),), 9, "background")))):  # fmt: skip
+    dot, blot = Mark(((0, 0),), 0, "foreground"), Mark(((0, 0),), 9, "background")
+    for prompts in (Prompts((whole,)), Prompts((dot,)), Prompts((whole, blot))):
         assert labelimg.grabcut(image, prompts, 3, work_size=work_size).shape == shape
 
 
@@ -180,7 +181,7 @@ def test_an_image_of_one_colour_is_divided_without_an_error():
 
 
 def test_grey_alpha_and_16_bit_images_are_cut_as_their_rgb():
-    image, ellipse = scene()
+    image, _ = scene()
     prompts = Prompts((BOX,))
     grey = image.mean(axis=2).astype(np.uint8)
     assert (labelimg.grabcut(grey, prompts) == labelimg.grabcut(np.dstack([grey] * 3), prompts)).all()

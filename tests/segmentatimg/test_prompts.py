@@ -56,9 +56,8 @@ def test_a_mark_that_cannot_be_is_refused(points, radius, kind, says):
 def test_the_kinds_have_the_numbers_of_opencv():
     import cv2
 
-    assert [KINDS.index(kind) for kind in ("background", "foreground", "probable background", "probable foreground")] == [
-        cv2.GC_BGD, cv2.GC_FGD, cv2.GC_PR_BGD, cv2.GC_PR_FGD,
-    ]  # fmt: skip
+    names = ("background", "foreground", "probable background", "probable foreground")
+    assert [KINDS.index(name) for name in names] == [cv2.GC_BGD, cv2.GC_FGD, cv2.GC_PR_BGD, cv2.GC_PR_FGD]
 
 
 def test_points_belong_to_the_smallest_box_they_lie_in_and_the_others_are_one_object():
@@ -95,7 +94,7 @@ def test_a_mark_of_radius_0_is_a_line_of_one_pixel_and_a_later_mark_lies_on_an_e
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(st.integers(-5, 45), st.integers(-5, 35)), min_size=1, max_size=4), st.integers(0, 9))
 def test_a_mark_covers_what_is_within_its_radius_of_its_path(points, radius):
-    """Against the distance of each pixel to the path, a pixel's width of doubt at the border."""
+    """Against the distance of each pixel to the path."""
     drawn = drawn_marks([Mark(tuple(points), radius, "background")], (40, 30)) == 0
     y, x = np.mgrid[:30, :40].astype(float)
     distance = np.full(x.shape, np.inf)
@@ -103,8 +102,11 @@ def test_a_mark_covers_what_is_within_its_radius_of_its_path(points, radius):
         length = (bx - ax) ** 2 + (by - ay) ** 2
         along = np.clip(((x - ax) * (bx - ax) + (y - ay) * (by - ay)) / length, 0, 1) if length else np.zeros_like(x)
         distance = np.minimum(distance, np.hypot(x - ax - along * (bx - ax), y - ay - along * (by - ay)))
-    assert drawn[distance <= radius - 1].all()
-    assert not drawn[distance > radius + 1.5].any()
+    sure = np.abs(distance - radius) > 1e-6
+    if radius:
+        assert (drawn == (distance <= radius))[sure].all()
+    else:
+        assert not drawn[distance > 0.75].any() and drawn[distance == 0].all()
 
 
 def test_marks_in_a_window_of_a_reduced_image_lie_where_they_lie_in_the_image():

@@ -217,11 +217,11 @@ def _touched(mask: Mask, marked: Mask) -> Mask:
 
 def _refined(image: Pixels, mask: Mask) -> Mask:
     """The mask of a reduced copy at the image's size, its boundary moved to where the colours change."""
-    from labelimg.segmentatimg.kernels.growth import enlarged, grow
+    from labelimg.segmentatimg.loops import enlarged, grow
 
     height, width = image.shape[:2]
     labels = enlarged(mask.astype(np.int32) + 1, 2, height, width)
-    grow(labels, np.ascontiguousarray(image), np.empty((0, 0), np.int32))
+    grow(labels, image)
     return np.asarray(labels == 2)
 
 

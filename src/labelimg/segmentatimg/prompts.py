@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from math import floor
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labelimg.errors import UsageError
-from labelimg.segmentatimg.geometry import Point, Rect
+from labelimg.segmentatimg.geometry import Point, Rect, brush_runs, pixels_of
 
 Kind = Literal["background", "foreground", "probable background", "probable foreground"]
 KINDS: tuple[Kind, ...] = ("background", "foreground", "probable background", "probable foreground")
@@ -174,19 +175,12 @@ def drawn_marks(
 ) -> NDArray[np.uint8]:
     """The marks as pixels: uint8 (h, w), 0 .. 3 the place of the kind in KINDS, 255 where nothing is marked.
 
-    size: width and height of what comes back: the `window` of the image, by default all of it, shrunk by `scale`.
+    A mark covers the pixels whose centres are at most its radius from its path. size: width and height of what comes
+    back: the `window` of the image, by default all of it, shrunk by `scale`.
     """
-    import cv2
-
     left, top = (window.left, window.top) if window is not None else (0, 0)
-    drawn: Any = np.full((size[1], size[0]), UNMARKED, np.uint8)
+    drawn = np.full(size[0] * size[1], UNMARKED, np.uint8)
     for mark in marks:
-        radius, value = mark.radius * scale, KINDS.index(mark.kind)
-        places = [(int((x - left + 0.5) * scale), int((y - top + 0.5) * scale)) for x, y in mark.points]
-        width = max(1, round(2 * radius + 1))
-        for start, end in zip(places, places[1:] or places, strict=False):
-            cv2.line(drawn, start, end, value, width)
-        if radius >= 1:
-            for place in (places[0], places[-1]):
-                cv2.circle(drawn, place, round(radius), value, -1)
-    return np.asarray(drawn, np.uint8)
+        path = [(floor((x - left + 0.5) * scale), floor((y - top + 0.5) * scale)) for x, y in mark.points]
+        drawn[pixels_of(*brush_runs(path, round(mark.radius * scale), *size))] = KINDS.index(mark.kind)
+    return drawn.reshape(size[1], size[0])
