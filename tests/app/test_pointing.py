@@ -142,15 +142,6 @@ def grab(start: Callable[..., Sitting], discs: Path, qt: QApplication) -> Finger
     return Finger(opened(start, discs, pointing=Wish("grabcut")), qt)
 
 
-@pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from small_sam import save_small_sam
-
-    path = tmp_path_factory.mktemp("model") / "small.pth"
-    save_small_sam(path)
-    return path
-
-
 @pytest.fixture
 def masks(checkpoint: Path) -> SamMasks:
     return SamMasks(checkpoint=str(checkpoint), points_per_side=4)

@@ -28,6 +28,14 @@ _OBJECTS = (
 )
 
 
+def _said(error: Exception) -> str:
+    """What went wrong, in one line: whatever a library raises, nobody is to wait for ever."""
+    if isinstance(error, MemoryError):
+        return "it does not fit in memory"
+    text = " ".join(str(error).split())[:300]
+    return text if isinstance(error, LabelimgError) else f"{type(error).__name__}: {text}"
+
+
 class PointingControl(QObject):
     """Owns the two windows. `finished` gives a picture and its segments, `left` a command that is not of pointing.
 
@@ -252,8 +260,8 @@ class PointingControl(QObject):
         def run() -> None:
             try:
                 result = work()
-            except (LabelimgError, MemoryError) as error:
-                text = str(error) or "it does not fit in memory"
+            except Exception as error:  # noqa: BLE001 - it is said
+                text = _said(error)
                 self.posted.emit(lambda: come(None, text))
             else:
                 self.posted.emit(lambda: come(result, ""))
@@ -290,8 +298,8 @@ class PointingControl(QObject):
         def run() -> None:
             try:
                 labels = self.pointer.automatic(image, progress)
-            except (LabelimgError, MemoryError) as error:
-                text = str(error) or "it does not fit in memory"
+            except Exception as error:  # noqa: BLE001 - it is said
+                text = _said(error)
                 self.posted.emit(lambda: failed(text) if self.picture is picture else None)
             else:
                 self.posted.emit(lambda: self.finished.emit(picture, labels))

@@ -195,7 +195,7 @@ class Encoder:
                 name = "" if wanted else self._ahead.pop(0)
             if wanted is None:
                 # It will be tried again, and told of, when the image is in sight.
-                with suppress(LabelimgError, MemoryError):
+                with suppress(Exception):
                     image = read(name, Shrink(colour=True))
                     self._made(self.store.path(image), image)
             elif not wanted[2].cancelled():

@@ -66,26 +66,7 @@ class Sam(_Adapter):
     ) -> None:
         torch = self._torch = torch_module()
         found = package("segment_anything", "sam")
-        parts = __import__("segment_anything.modeling", fromlist=["Sam"])
-        encoder, size = shape["encoder"], shape["encoder"]["img_size"]
-        width, side = encoder["out_chans"], size // encoder["patch_size"]
-        with torch.device("meta"):  # no memory is taken before the weights are put in
-            network = parts.Sam(
-                image_encoder=parts.ImageEncoderViT(
-                    norm_layer=partial(torch.nn.LayerNorm, eps=1e-6), qkv_bias=True, use_rel_pos=True, **encoder
-                ),
-                prompt_encoder=parts.PromptEncoder(
-                    embed_dim=width,
-                    image_embedding_size=(side, side),
-                    input_image_size=(size, size),
-                    mask_in_chans=shape["mask_in_chans"],
-                ),
-                mask_decoder=parts.MaskDecoder(
-                    transformer=parts.TwoWayTransformer(**shape["transformer"]),
-                    transformer_dim=shape["transformer"]["embedding_dim"],
-                    **shape["decoder"],
-                ),
-            )
+        network = network_of(torch, shape)
         put_in(network, state, shape["name"])
         network.pixel_mean = torch.tensor([123.675, 116.28, 103.53]).view(-1, 1, 1)
         network.pixel_std = torch.tensor([58.395, 57.12, 57.375]).view(-1, 1, 1)
@@ -94,7 +75,9 @@ class Sam(_Adapter):
         self._options = options
         self.name, self.fingerprint = shape["name"], fingerprint
         # Attention over the whole image holds a value for each two of its patches, and three times that at its peak.
-        self._encoding = int(3.4 * encoder["num_heads"] * side**4 * np.float32().itemsize)
+        encoder = shape["encoder"]
+        patches = (encoder["img_size"] // encoder["patch_size"]) ** 2
+        self._encoding = int(3.4 * encoder["num_heads"] * patches**2 * np.float32().itemsize)
 
     def encode(self, image: Pixels) -> Embedding:
         """The embedding of an image."""
@@ -113,6 +96,30 @@ class Sam(_Adapter):
         predictor.input_size = transform.get_preprocess_shape(*embedding.size, transform.target_length)
         predictor.is_image_set = True
         return predictor
+
+
+def network_of(torch: Any, shape: dict[str, Any]) -> Any:
+    """A network of the package's classes, of the shape that `architecture` gives; it takes no memory (`meta`)."""
+    parts = __import__("segment_anything.modeling", fromlist=["Sam"])
+    encoder, size = shape["encoder"], shape["encoder"]["img_size"]
+    side = size // encoder["patch_size"]
+    with torch.device("meta"):
+        return parts.Sam(
+            image_encoder=parts.ImageEncoderViT(
+                norm_layer=partial(torch.nn.LayerNorm, eps=1e-6), qkv_bias=True, use_rel_pos=True, **encoder
+            ),
+            prompt_encoder=parts.PromptEncoder(
+                embed_dim=encoder["out_chans"],
+                image_embedding_size=(side, side),
+                input_image_size=(size, size),
+                mask_in_chans=shape["mask_in_chans"],
+            ),
+            mask_decoder=parts.MaskDecoder(
+                transformer=parts.TwoWayTransformer(**shape["transformer"]),
+                transformer_dim=shape["transformer"]["embedding_dim"],
+                **shape["decoder"],
+            ),
+        )
 
 
 class Sam2(_Adapter):

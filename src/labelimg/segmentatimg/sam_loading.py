@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import pickle
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -101,10 +101,11 @@ def device_of(torch: Any, device: str) -> str:
 
 def state_of(torch: Any, checkpoint: str | os.PathLike[str]) -> dict[str, Any]:
     """The weights in a checkpoint, loaded as data alone; raises UsageError for another file."""
-    with memory():
+    with memory(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what is unusual in the file: it is either read or it is not
         try:
             state = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=False)
-        except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, OSError, KeyError) as error:
+        except Exception as error:
             if _means_memory(error):
                 raise
             raise UsageError(
@@ -149,7 +150,7 @@ def memory() -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and not _means_memory(error):
+        if not _means_memory(error):
             raise
         raise ModelError(
             "there is too little memory for this model: use a smaller one, such as vit_b, close other programs, "
@@ -159,4 +160,9 @@ def memory() -> Iterator[None]:
 
 def _means_memory(error: BaseException) -> bool:
     text = str(error).lower()
-    return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
+    return (
+        isinstance(error, MemoryError)
+        or "out of memory" in text
+        or "can't allocate memory" in text
+        or "not enough memory" in text
+    )
