@@ -4,8 +4,8 @@
     python benchmarks/report.py DIR [--runs 5] [--only thousand many] [--out DIR] [--chromium /usr/bin/chromium]
 
 thousand: 1,000 photographs of about a megapixel, with each method. many: 100,000 images of 64 x 64. `labelimg cluster`
-from start to exit with and without --no-report, in turn, medians; the aim is 10% of the run or 0.5 s, whichever is more.
-Then the page is opened from the disk in headless Chromium: until its first clusters are shown (aim: 1 s).
+from start to exit with and without --no-report, in turn, medians; the aim is 10% of the run or 0.5 s, whichever is
+more. Then the page is opened from the disk in headless Chromium: until its first clusters are shown (aim: 1 s).
 """
 
 from __future__ import annotations

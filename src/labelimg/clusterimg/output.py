@@ -99,8 +99,21 @@ def write_output(
     return written
 
 
+def finish_with_page(out: Path, kept: Kept, *, clock: Clock) -> None:
+    """Write the report of a run of which all else is written; the run is then finished, also if that failed.
+
+    Raises OutputError, which says how to get the page.
+    """
+    try:
+        write_page(out, clock=clock)
+    except OutputError:
+        kept.finish()
+        raise
+    kept.finish()
+
+
 def write_page(out: Path, *, clock: Clock) -> None:
-    """Write the report of a run that is finished but for it. Raises OutputError, which says how to get it."""
+    """Write the report of a run. Raises OutputError, which says how to get it."""
     from labelimg.clusterimg.report import write_report
 
     with clock.stage("report"):
@@ -164,8 +177,7 @@ def finish(out: str | os.PathLike[str], *, clock: Clock | None = None) -> Cluste
             raise OutputError(text)
         clock.add(earlier[0].seconds)
         result = write_output(earlier[0], folder, begun, clock=clock, gathered=kept.folder)
-        kept.finish()
-        write_page(folder, clock=clock)
+        finish_with_page(folder, kept, clock=clock)
     return replace(result, seconds=clock.seconds)
 
 

@@ -162,7 +162,7 @@ def _into_folder(
         kept_result,
     )
     from labelimg.clusterimg.earlier import check_place
-    from labelimg.clusterimg.output import write_output, write_page
+    from labelimg.clusterimg.output import finish_with_page, write_output, write_page
     from labelimg.clusterimg.record import read_record
     from labelimg.lock import Lock
 
@@ -194,9 +194,10 @@ def _into_folder(
         except BaseException:
             forget_if_cheap(out, kept, computed or clock.total)
             raise
-        kept.finish()
         if report:
-            write_page(out, clock=clock)
+            finish_with_page(out, kept, clock=clock)
+        else:
+            kept.finish()
     return replace(result, seconds=clock.seconds)
 
 

@@ -12,7 +12,7 @@ from labelimg.clusterimg.earlier import check_own
 from labelimg.clusterimg.record import read_tables, record_tables
 from labelimg.clusterimg.report.gathering import curve_from
 from labelimg.clusterimg.report.layout import layout_of
-from labelimg.clusterimg.report.page import MADE_BY, page
+from labelimg.clusterimg.report.page import is_as_signed, page, signed
 from labelimg.clusterimg.report.parts import Images, begins_part, write_parts
 from labelimg.clusterimg.report.reading import Result, original, read_result
 from labelimg.clusterimg.tables import REPORT, REPORT_PARTS
@@ -21,6 +21,7 @@ from labelimg.errors import UsageError
 from labelimg.images import Unreadable
 
 _RECORDED_AT_ONCE = 100  # parts; the record is written anew each time
+_MOST_LOOKED_AT = 64_000_000  # bytes of a file, to tell whether it is ours
 
 
 def write_report(
@@ -41,6 +42,8 @@ def write_report(
     out = Path(result_folder)
     result = read_result(out)
     earlier = _own_names(out)
+    for folder in (out, out / REPORT_PARTS):
+        files.remove_leftovers(folder)
     with Thumbnails.open(out) as thumbnails:
         if make_thumbnails:
             thumbnails = _completed(result, thumbnails, threads, progress)
@@ -53,7 +56,7 @@ def write_report(
             if len(names) % _RECORDED_AT_ONCE == 0:
                 record_tables(out, names[-_RECORDED_AT_ONCE:])
         # Until here an older page is there, which tells its own parts from these.
-        files.write_atomic(out / REPORT, html, durable=False)
+        files.write_atomic(out / REPORT, signed(html), binary=True, durable=False)
         thumbnails.close()
     for name in earlier - set(names):
         files.remove_file(out / name)
@@ -66,24 +69,19 @@ def write_report(
 def _own_names(out: Path) -> set[str]:
     """The parts of an earlier page in `out`; raises OutputError if somebody else wrote or changed what is there.
 
-    What is not in the record, but is what we write, was left by a writing that was cut off.
+    What is not as the record says, but is what we write, is of a writing that was cut off before it was recorded.
     """
-    known = read_tables(out)
     folder = out / REPORT_PARTS
     parts = {f"{REPORT_PARTS}/{path.name}" for path in folder.glob("*.js")} if folder.is_dir() else set()
-    looks = {REPORT: lambda start: MADE_BY in start, THUMBNAILS: is_thumbnails}
-    foreign = []
-    for name in (REPORT, THUMBNAILS, *sorted(parts)):
-        if name in known or not _starts(out / name, looks.get(name, begins_part)):
-            foreign.append(name)
-    check_own(out, foreign)
+    looks: dict[str, Callable[[bytes], bool]] = {REPORT: is_as_signed, THUMBNAILS: is_thumbnails}
+    check_own(out, [name for name in (*looks, *sorted(parts)) if not _holds(out / name, looks.get(name, begins_part))])
     return parts
 
 
-def _starts(path: Path, looks: Callable[[bytes], bool]) -> bool:
+def _holds(path: Path, looks: Callable[[bytes], bool]) -> bool:
     try:
         with path.open("rb") as file:
-            return looks(file.read(1000))
+            return looks(file.read(_MOST_LOOKED_AT))
     except OSError:
         return False
 

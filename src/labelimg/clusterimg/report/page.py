@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from hashlib import blake2b
 from html import escape
 from importlib.resources import files as resources
 from string import Template
@@ -15,7 +16,7 @@ from labelimg.clusterimg.report.parts import Images, page_data, relative_url
 from labelimg.clusterimg.report.reading import Result
 from labelimg.errors import printable
 
-MADE_BY = b'<meta name="generator" content="labelimg">'
+_SIGNED = b"\n<!-- labelimg %s -->\n"  # the last line: a digest of all before it
 
 _LISTED = 1000  # unreadable files that the page names
 _HIDDEN_COLUMNS = {"seconds", "chosen"}
@@ -51,6 +52,22 @@ def page(result: Result, layout: Layout, images: Images, *, curve: str) -> tuple
         data=_in_script(json.dumps(data, separators=(",", ":"))[:-1] + f',"first":{first}}}'),
     )
     return html, data["run"]
+
+
+def signed(html: str) -> bytes:
+    """The page as it is written: it says itself whether somebody changed it."""
+    content = html.encode("utf-8")
+    return content + _SIGNED % _digest(content)
+
+
+def is_as_signed(page: bytes) -> bool:
+    """Whether a page is as `signed` made it."""
+    end = len(_SIGNED % _digest(b""))
+    return page[-end:] == _SIGNED % _digest(page[:-end])
+
+
+def _digest(content: bytes) -> bytes:
+    return blake2b(content, digest_size=16).hexdigest().encode()
 
 
 def _file(name: str) -> str:
