@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from labelimg.segmentatimg import kernels
 from labelimg.segmentatimg.pyramid import Bounds, EdgePyramid, PaintPyramid, image_levels, level_count
 from labelimg.segmentatimg.view import View
 
@@ -73,6 +74,12 @@ class PictureScene:
         return len(self._images)
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of the image, the boundaries and all copies; label map and paint are not its own."""
+        kept = sum(each.nbytes for each in (*self._images, self._tone)) + self._overlay.nbytes
+        return kept + (0 if self._edges is None else self._edges.nbytes)
+
+    @property
     def has_edges(self) -> bool:
         """Whether there are segments to show."""
         return self._edges is not None
@@ -110,9 +117,7 @@ class PictureScene:
             height, width = out.shape[:2]
             cv2.cvtColor(image[top : top + height, left : left + width], cv2.COLOR_RGB2BGRA, dst=out)
             return
-        from labelimg.segmentatimg.kernels.composing import compose
-
-        compose(
+        kernels.compose(
             out,
             image,
             paint,
@@ -130,10 +135,11 @@ class PictureScene:
 
     def compose_close(self, view: View, left: int, top: int, out: Pixels) -> None:
         """Fill `out` with an enlarged part; the lines between segments are as thin as the window can draw them."""
-        from labelimg.segmentatimg.kernels.composing import compose_close
-
+        if not (self._paint.size or self._labels.size):
+            cv2.cvtColor(_enlarged(self.image, view, left, top, out), cv2.COLOR_RGB2BGRA, dst=out)
+            return
         x0, y0 = view.to_image((left, top))
-        compose_close(
+        kernels.compose_close(
             out,
             self.image,
             self._paint,

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from labelimg import files
@@ -114,7 +114,7 @@ def _recipe(job: Job) -> dict[str, Any]:
         "bytes": found.st_size,
         "time_ns": found.st_mtime_ns,
         "method": job.method.name,
-        "parameters": asdict(job.method),
+        "parameters": job.method.recipe(),
     }
 
 
@@ -173,6 +173,9 @@ def outcomes(jobs: Sequence[Job], processes: int) -> Iterator[tuple[int, Outcome
                 continue
             reason = "the process that segmented it was ended, perhaps for want of memory: try a smaller --work-size"
             yield alone[0], Unreadable(alone[1].image, reason)
+        except KeyboardInterrupt:
+            _end(pool)  # nothing is lost, and a large image may take a minute
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
         if alone is None and not suspects:
@@ -182,6 +185,11 @@ def outcomes(jobs: Sequence[Job], processes: int) -> Iterator[tuple[int, Outcome
 def _pool(processes: int) -> ProcessPoolExecutor:
     # Not forked: the progress bar's thread, OpenCV's and numba's would be missing in the child, their locks held.
     return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_process)
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    for process in list((pool._processes or {}).values()):
+        process.terminate()
 
 
 def _begin_process() -> None:

@@ -102,9 +102,9 @@ def deep_cluster(
     )
     check_settings(settings)
     if out is not None:
-        from labelimg.clusterimg.output import check_output
+        from labelimg.clusterimg.continuing import check_asked
 
-        check_output(Path(out), settings, overwrite=overwrite)
+        check_asked(Path(out), settings, overwrite=overwrite, but=("parameters",))
     from dataclasses import replace
 
     from labelimg.clusterimg.deep.embedding import Embedder

@@ -214,7 +214,8 @@ def trained_beside(
 ) -> tuple[str, Model, Decoded | None]:
     """An autoencoder for these images, its name and model: the one beside `out` if it was made so, else a new one.
 
-    With a new one comes what the training decoded, without it None. Without `out` it is not kept.
+    With a new one comes what the training decoded, without it None. A training that was interrupted goes on. Without
+    `out` it is not kept.
     """
     need("torch", "torchvision", "lightning")
     from tempfile import TemporaryDirectory
@@ -225,15 +226,18 @@ def trained_beside(
     data = data_of(folders, recursive=settings.recursive, include=settings.include, exclude=settings.exclude)
     with TemporaryDirectory(prefix="labelimg-") as scratch:
         target = Path(scratch, "model.ckpt")
+        interrupted = None
         if out is not None:
             target = out.absolute().with_name(f"{out.absolute().name}.autoencoder.ckpt")
             if target.exists():
                 checkpoint = read_checkpoint(target)
                 if dict(checkpoint.training) == _told(training, data) | {"done": True}:
                     return str(target), of_autoencoder(str(target), checkpoint.model()), None
+                if dict(checkpoint.training) == _told(training, data) | {"done": False}:
+                    interrupted = checkpoint
             check_target(target, resume=True, overwrite=True)
         found = _pixels(folders, training, data, threads, clock)
-        _trained(target, training, data, found, None, device, threads, clock)
+        _trained(target, training, data, found, interrupted, device, threads, clock)
         checkpoint = read_checkpoint(target)
     return str(target), of_autoencoder(str(target), checkpoint.model()), found
 
