@@ -54,6 +54,7 @@ class PairwiseEngine:
 
     stage = "comparing"
     by_signatures = True
+    needs_all = False
 
     def __init__(self, method: Method, threshold: float) -> None:
         self._method = method
