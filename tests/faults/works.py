@@ -56,6 +56,14 @@ def undo(root: Path) -> None:
     assert labelimg.undo(out_of(root)) == ()
 
 
+def undo_again(root: Path) -> None:
+    """What is left of an undo that was killed; at its very end that may be an empty folder, or nothing."""
+    if out_of(root).exists() and any(out_of(root).iterdir()):
+        undo(root)
+    elif out_of(root).exists():
+        out_of(root).rmdir()
+
+
 def finish(root: Path) -> None:
     output.finish(out_of(root))
 
@@ -178,6 +186,7 @@ WORKS: dict[str, Callable[[Path], None]] = {
     "images and a move": after(make_images, partial(cluster, transfer="move")),
     "merge": merge,
     "undo": undo,
+    "undo again": undo_again,
     "finish": finish,
     "paintings": make_paintings,
     "paint": paint,
