@@ -85,6 +85,11 @@ class MaskFolder:
         return (path in self._masks or path in self._empty) and path not in self._halfway
 
     @property
+    def unsaved(self) -> frozenset[str]:
+        """The images on which there was unsaved work when this was made."""
+        return frozenset(self._unsaved)
+
+    @property
     def strays(self) -> tuple[Path, ...]:
         """Masks that belong to none of the images: theirs was removed or renamed, or could be any of several."""
         return tuple(self._strays)
