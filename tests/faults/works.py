@@ -23,10 +23,6 @@ from pictures import OLD_NS, make_album, photograph, save, truncated_png
 
 IN, OUT = "in", "out"
 
-kept._EVERY_S = -1.0  # every finished batch is kept at once
-continuing.WORTH_KEEPING_S = 0.0
-maskfolder._STALE_S = 0.0
-
 
 def out_of(root: Path) -> Path:
     """Where a run writes: below the root, or where a link there leads, which may be another file system."""
@@ -199,6 +195,9 @@ WORKS: dict[str, Callable[[Path], None]] = {
 
 def warm_up() -> None:
     """Do each once, so that all that is loaded at its first use is loaded."""
+    kept._EVERY_S = -1.0  # every finished batch is kept at once
+    continuing.WORTH_KEEPING_S = 0.0
+    maskfolder._STALE_S = 0.0
     cv2.setNumThreads(1)  # threads of its own would be missing in a child
     with tempfile.TemporaryDirectory(prefix="labelimg-warm-") as place:
         root = Path(place)
