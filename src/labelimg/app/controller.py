@@ -23,11 +23,13 @@ from labelimg.app.settings import Settings
 from labelimg.app.status import StatusLine
 from labelimg.errors import LabelimgError, printable
 from labelimg.segmentatimg.gestures import Mode
+from labelimg.segmentatimg.holding import Holding
 from labelimg.segmentatimg.maskfolder import MaskFolder
 from labelimg.segmentatimg.methods.base import Method
 from labelimg.segmentatimg.picture import Picture
 from labelimg.segmentatimg.pointing import Wish
 from labelimg.segmentatimg.session import DEFAULT_MEMORY, Session
+from labelimg.segmentatimg.warm import is_first_use
 
 if TYPE_CHECKING:
     from labelimg.segmentatimg.templates import Template
@@ -72,6 +74,7 @@ class Controller(QObject):
         self.leaving = Leaving(self.window)
         self.hand = Hand(self.window, self.colours, self.debug, self.status, self.settings, self.save_and_next)
         self._help: HelpWindow | None = None
+        self._holding = Holding()
         self.pointing = None if wishes.pointing is None else PointingFlow(self, wishes.pointing)
         self.posted.connect(self._run, Qt.ConnectionType.QueuedConnection)
         self._connect()
@@ -139,6 +142,11 @@ class Controller(QObject):
         if not found.images:
             self.window.message.warn(f"there are no images in {printable(folder)}; choose another folder")
             return False
+        try:
+            self._holding.take(found.out)
+        except LabelimgError as error:
+            self.window.message.warn(str(error))
+            return False
         self._close_session()
         session = self.session = self.hand.session = Session(
             found,
@@ -158,7 +166,8 @@ class Controller(QObject):
             damaged = str(error)
         start = len(found.root.rstrip(os.sep)) + 1
         done = {row for row in range(len(session)) if session.is_done(row)}
-        self.window.model.show_images(found.images, tuple(printable(path[start:]) for path in found.images), done)
+        names = tuple(printable(path[start:]) for path in found.images)
+        self.window.model.show_images(found.images, names, done, session.left_behind)
         self.settings.add_recent(os.path.abspath(folder or "."))
         self.window.show_recent(self.settings.recent)
         self.window.show_canvas(True)
@@ -248,6 +257,8 @@ class Controller(QObject):
                     self.pointing.look(picture)
             case "segments" | "preview" if here:
                 window.canvas.scene_changed()
+            case "levels" if here and picture.painting is not None:
+                window.panel.show_level(picture.painting.current_level, picture.painting.level_count)
             case "painting":
                 if here:
                     self._show_painting(picture)
@@ -292,7 +303,7 @@ class Controller(QObject):
         assert scene is not None
         scene.paint_alpha, scene.edge_alpha = panel.paint.value() / 100, panel.edges.value() / 100
         self.window.canvas.show_scene(scene)
-        self.window.canvas.show_note("" if picture.painting is not None else "finding segments…")
+        self.window.canvas.show_note("" if picture.painting is not None else _waiting())
         self.status.zoom(self.window.canvas.view.scale)
 
     def _show_painting(self, picture: Picture) -> None:
@@ -423,6 +434,7 @@ class Controller(QObject):
         self.settings.keep_place("colours", self.colours)
         self.settings.sync()
         self._close_session()
+        self._holding.leave()
         if self.pointing is not None:
             self.pointing.end()
         self.window.thumbnails.close()
@@ -431,3 +443,9 @@ class Controller(QObject):
         self.debug.hide()
         self.window.close()
         self.finished.emit()
+
+
+def _waiting() -> str:
+    """What is said while there are no segments yet."""
+    first = "preparing Labelimg for its first use on this machine: a few seconds, once…"
+    return first if is_first_use() else "finding segments…"

@@ -134,7 +134,7 @@ def segment(
             around=around,
         )
     from labelimg.app.controller import Wishes
-    from labelimg.segmentatimg.session import memory_for
+    from labelimg.segmentatimg.keeping import memory_for
 
     wishes = Wishes(
         chosen,
