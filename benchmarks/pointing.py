@@ -9,8 +9,8 @@ place of that region that stays inside it, with a brush that fits, saying what i
 run. The table gives the mean and median intersection over union with the object after 0, 1, 2 and 3 strokes, and that
 of plain cv2.grabCut with five iterations from the same box. An object that is right to the pixel gets no more strokes.
 
-The even images are for choosing, the odd ones for checking. `--part choose` compares how much of an area's size is looked
-at around it, by the box alone.
+The even images are for choosing, the odd ones for checking. `--part choose` compares how much of an area's size is
+looked at around it, by the box alone.
 """
 
 from __future__ import annotations

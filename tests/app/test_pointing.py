@@ -66,8 +66,8 @@ class Finger:
     def prompts(self) -> Prompts:
         return self.control.pointing.history.prompts
 
-    def at(self, x: float, y: float) -> QPoint:
-        px, py = self.canvas.view.to_window((x + 0.5, y + 0.5))
+    def at(self, x: float, y: float, canvas: Any = None) -> QPoint:
+        px, py = (canvas or self.canvas).view.to_window((x + 0.5, y + 0.5))
         return QPoint(round(px), round(py))
 
     def drag(self, *points: tuple[int, int], button: Qt.MouseButton = LEFT, with_: Any = NO) -> None:
@@ -116,7 +116,7 @@ class Finger:
 
     def colour(self, canvas: QWidget, x: int, y: int) -> tuple[int, int, int]:
         self.app.processEvents()
-        colour = QColor(canvas.grab().toImage().pixel(self.at(x, y)))
+        colour = QColor(canvas.grab().toImage().pixel(self.at(x, y, canvas)))
         return colour.red(), colour.green(), colour.blue()
 
     def marked(self, x: int, y: int) -> bool:
