@@ -19,7 +19,7 @@ import typer
 from typer.testing import CliRunner
 
 from labelimg import cli
-from labelimg.cli.cluster import default_out
+from labelimg.cli.runs import default_out
 from labelimg.clusterimg import pipeline
 from labelimg.clusterimg.methods import DEFAULT, NAMES, method_class
 from pictures import make_album, photograph, save, truncated_png
@@ -357,7 +357,7 @@ def test_out_inside_the_images_is_refused_in_one_line(album, capsys):
 
 def test_an_existing_out_is_refused_in_one_line(album, capsys):
     run("cluster", album)
-    status, line = refused(capsys, "cluster", album)
+    status, line = refused(capsys, "cluster", album, "--threshold", "0.5")
     assert (status, "--overwrite" in line) == (1, True)
     run("cluster", album, "--overwrite")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,23 @@ from labelimg.cache import FeatureCache
 from labelimg.clusterimg.batches import SIGNATURE_SIZE, signature
 from labelimg.clusterimg.engine import Made, Source
 from labelimg.clusterimg.features import Features, FeatureStore
+from labelimg.decoding import Shrink
 from labelimg.images import Unreadable, read_many
 
 _VERSION = 1  # of what features are made of; a new one lets cached features be forgotten
 _LOOKED_UP_AT_ONCE = 2048
+
+T = TypeVar("T")
+
+
+class Reader(Protocol):
+    """Reads images as `images.read_many` does."""
+
+    def __call__(
+        self, paths: Sequence[str], shrink: Shrink, use: Callable[[NDArray[np.uint8]], T], *, threads: int
+    ) -> Iterator[tuple[int, T | Unreadable]]:
+        """Yield (index, use(pixels)) for each path in order, (index, Unreadable) where it cannot be read."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +56,7 @@ def extract(
     memory: int,
     with_signatures: bool = False,
     cache: FeatureCache | None = None,
+    read: Reader = read_many,
     progress: Callable[[int, int], None] | None = None,
 ) -> Extracted:
     """The features of all images of the paths, in their order. An image that cannot be read is listed, not raised."""
@@ -55,10 +69,10 @@ def extract(
 
     if cache is None:
         results: Iterable[tuple[int, Made | Unreadable, bool]] = (
-            (row, result, True) for row, result in source.finish(read_many(paths, source.shrink, make, threads=threads))
+            (row, result, True) for row, result in source.finish(read(paths, source.shrink, make, threads=threads))
         )
     else:
-        results = _through_cache(paths, source, make, threads, cache, with_signatures)
+        results = _through_cache(paths, source, make, read, threads, cache, with_signatures)
     for row, result, was_decoded in results:
         decoded += was_decoded
         if isinstance(result, Unreadable):
@@ -83,6 +97,7 @@ def _through_cache(
     paths: Sequence[str],
     source: Source,
     make: Callable[[NDArray[np.uint8]], Made],
+    read: Reader,
     threads: int,
     cache: FeatureCache,
     with_signatures: bool,
@@ -97,7 +112,7 @@ def _through_cache(
         signatures = dict(cache.get_many(signature_recipe, wanted)) if with_signatures else {}
         known = features.keys() & signatures.keys() if with_signatures else features.keys()
         missing = [path for k, path in enumerate(part) if k not in known]
-        fresh = source.finish(read_many(missing, source.shrink, make, threads=threads))
+        fresh = source.finish(read(missing, source.shrink, make, threads=threads))
         new: list[tuple[tuple[str, int, int], Made]] = []
         for k, path in enumerate(part):
             if k in known:
