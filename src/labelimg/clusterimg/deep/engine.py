@@ -53,6 +53,10 @@ class DeepEngine:
         """The best clustering of the embeddings."""
         return DeepGrouper(features, self._choosing)
 
+    def found(self) -> dict[str, Any]:
+        """Nothing: what was chosen is told with what was tried."""
+        return {}
+
 
 _EMBEDDING_BYTES = 3 * 4 * 2048  # of an image while its batch is clustered: the embedding as it is and standardised
 
