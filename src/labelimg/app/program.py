@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QApplication
 
 from labelimg.app.controller import Controller, Wishes
 from labelimg.errors import LabelimgError
+from labelimg.segmentatimg.holding import check_free
 
 
 class NoDisplayError(LabelimgError):
@@ -48,8 +49,13 @@ def _why_no_x11(display: str) -> str:
 
 
 def run(folder: str | None, wishes: Wishes) -> int:
-    """Show the windows until they are closed; the exit status."""
+    """Show the windows until they are closed; the exit status.
+
+    Raises NoDisplayError, and HeldError where the folder's masks are being painted in another window.
+    """
     check_display(os.environ)
+    if folder is not None:
+        check_free(folder, wishes.out)
     app = QApplication.instance() or QApplication(["labelimg"])
     assert isinstance(app, QApplication)
     app.setApplicationName("labelimg")
