@@ -250,7 +250,7 @@ def _settings(run: dict[str, Any], threshold: float | None, rescue: bool | None)
     if threshold is not None and settings.threshold is None:
         raise UsageError("threshold is nothing that a run of labelimg deep knows; leave --threshold out")
     if threshold is not None:
-        changes["threshold"] = threshold
+        changes |= {"threshold": threshold, "threshold_reason": ""}
     if rescue is not None:
         changes["rescue"] = rescue
     return replace(settings, **changes)
