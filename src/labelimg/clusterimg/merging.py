@@ -28,11 +28,12 @@ from labelimg.clusterimg.engine import engine_of
 from labelimg.clusterimg.extraction import extract, stamp
 from labelimg.clusterimg.folders import Entry, end_renames, plan_transfers, read_record, rebase, record_tables
 from labelimg.clusterimg.kept import Kept
+from labelimg.clusterimg.output import finish_with_page
 from labelimg.clusterimg.pairs import Pairs
 from labelimg.clusterimg.pipeline import check_settings, thread_count
 from labelimg.clusterimg.record import read_pending, relocate
 from labelimg.clusterimg.results import Clustering, Settings, clustering_of, merged_folders
-from labelimg.clusterimg.tables import merge_tables, read_run, read_unreadable
+from labelimg.clusterimg.tables import REPORT, merge_tables, read_run, read_unreadable
 from labelimg.errors import LabelimgError, OutputError, UsageError
 from labelimg.images import Unreadable, find_images
 from labelimg.lock import Lock
@@ -145,9 +146,12 @@ def _merged(
 
 
 def _tables(out: Path, kept: Kept, clustering: Clustering, run: dict[str, Any], clock: Clock) -> Clustering:
-    """Write what merging changes of the tables; the merge is then finished."""
+    """Write what merging changes of the tables; the merge is then finished. The page follows where there is one."""
     record_tables(out, merge_tables(replace(clustering, seconds=clock.seconds), out, run))
-    kept.finish()
+    if files.is_there(out / REPORT):
+        finish_with_page(out, kept, clock=clock)
+    else:
+        kept.finish()
     return replace(clustering, seconds=clock.seconds)
 
 
