@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from labelimg.clusterimg.pipeline import cluster as cluster
     from labelimg.clusterimg.results import Clustering as Clustering
     from labelimg.clusterimg.results import Settings as Settings
+    from labelimg.clusterimg.review import Review as Review
     from labelimg.clusterimg.tried import Tried as Tried
     from labelimg.errors import LabelimgError as LabelimgError
     from labelimg.errors import MissingExtraError as MissingExtraError
@@ -47,6 +48,7 @@ _HOME = {
     "ModelError": "labelimg.errors",
     "OutputError": "labelimg.errors",
     "Painting": "labelimg.segmentatimg.painting",
+    "Review": "labelimg.clusterimg.review",
     "Search": "labelimg.clusterimg.deep.candidates",
     "Settings": "labelimg.clusterimg.results",
     "Trained": "labelimg.clusterimg.deep.training",

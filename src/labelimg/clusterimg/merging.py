@@ -23,7 +23,7 @@ from labelimg.clusterimg.pairs import Pairs, no_pairs
 from labelimg.clusterimg.pipeline import check_settings, thread_count
 from labelimg.clusterimg.places import Item, placed_items
 from labelimg.clusterimg.results import Clustering, Settings
-from labelimg.clusterimg.tables import merge_tables, read_run, read_unreadable
+from labelimg.clusterimg.tables import merge_tables, read_run, read_unreadable, settings_of
 from labelimg.errors import OutputError, UsageError
 from labelimg.images import Unreadable
 from labelimg.lock import Lock
@@ -133,15 +133,7 @@ def _ended(out: Path, root: Path, run: dict[str, Any], settings: Settings) -> Cl
 
 
 def _settings(run: dict[str, Any], threshold: float | None, rescue: bool | None) -> Settings:
-    known = {field: value for field, value in run["settings"].items() if field in Settings.__dataclass_fields__}
-    try:
-        parameters = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in known["parameters"].items()
-        }
-        sequences = {name: tuple(known[name]) for name in ("folders", "include", "exclude")}
-        settings = Settings(**{**known, **sequences, "parameters": parameters})
-    except (KeyError, TypeError, AttributeError) as error:
-        raise OutputError(f"run.json does not say how the run was made: {error}") from error
+    settings = settings_of(run)
     if settings.transfer == "none":
         raise OutputError(
             "there is nothing to merge: the run was made with --transfer none, so it has no batch folders"

@@ -26,7 +26,7 @@ from labelimg.clusterimg.folders import (
 )
 from labelimg.clusterimg.results import Clustering, Settings
 from labelimg.clusterimg.tables import SIMILARITIES, write_tables
-from labelimg.errors import OutputError, TransferError
+from labelimg.errors import LabelimgError, OutputError, TransferError
 from labelimg.images import Unreadable
 from labelimg.lock import Lock
 
@@ -79,6 +79,10 @@ def undo(out: str | os.PathLike[str]) -> tuple[Failure, ...]:
     if read_record(folder) is None:
         raise OutputError(f"{files.printable(folder)} holds no run that could be taken back")
     with Lock(folder):
+        from labelimg.clusterimg.review import finish
+
+        with suppress(LabelimgError):  # only tables can be in its way, and they are looked at below
+            finish(folder)
         return take_back(folder)
 
 
