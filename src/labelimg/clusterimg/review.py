@@ -295,7 +295,7 @@ class Review:
             self.history.do(change)
         if self.pending:
             self.brought_back = len(changes)
-            self._journal.go_on()
+            self._journal.go_on(standing, begun, changes)
         else:
             self._reset(standing)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,20 +50,17 @@ class ReviewJournal:
     def begin(self, standing: Standing, arrangement: Arrangement) -> None:
         """The changes to come begin from here; what the file held is spent. Raises OutputError."""
         self.remove()
-        alive = np.unique(arrangement.clusters[arrangement.clusters > 0]).tolist()
-        numbers = {arrangement.names[number]: number for number in alive}
-        self._head = json.dumps({"base": standing.digest, "numbers": numbers}) + "\n"
+        self._head = _head(standing, arrangement)
 
-    def go_on(self) -> None:
-        """The changes to come follow those that the file holds."""
+    def go_on(self, standing: Standing, arrangement: Arrangement, changes: Sequence[Change]) -> None:
+        """The changes to come follow these, which began from there; what else the file held is spent."""
+        self.close()
+        files.write_atomic(self._path, _head(standing, arrangement) + "".join(map(_line, changes)))
         self._head = ""
 
     def note(self, change: Change) -> None:
         """Write a change down. Raises OutputError."""
-        after: Any = change.after.tolist()
-        if len(set(after)) == 1:
-            after = after[0]
-        self._append(json.dumps([change.text, change.rows.tolist(), after, change.names]) + "\n")
+        self._append(_line(change))
 
     def note_applying(self) -> None:
         """Write down that the changes begin to be carried out. Raises OutputError."""
@@ -133,6 +131,19 @@ def replayed(kept: Kept, standing: Standing) -> tuple[Arrangement, list[Change]]
     return begun, changes
 
 
+def _head(standing: Standing, arrangement: Arrangement) -> str:
+    alive = np.unique(arrangement.clusters[arrangement.clusters > 0]).tolist()
+    numbers = {arrangement.names[number]: number for number in alive}
+    return json.dumps({"base": standing.digest, "numbers": numbers}) + "\n"
+
+
+def _line(change: Change) -> str:
+    after: Any = change.after.tolist()
+    if len(set(after)) == 1:
+        after = after[0]
+    return json.dumps([change.text, change.rows.tolist(), after, change.names]) + "\n"
+
+
 def _change(line: str, now: Arrangement) -> Change:
     """A change from its line, checked against what it is made to: ValueError and others if it does not fit."""
     text, listed, to, renamed = json.loads(line)
@@ -145,8 +156,8 @@ def _change(line: str, now: Arrangement) -> Change:
     names: list[tuple[int, str | None, str | None]] = []
     known = now.names.keys() | {0}
     for number, _, name in renamed:
-        if type(number) is not int or not 0 < number < 1 << 31:
-            raise ValueError("numbers")
+        if type(number) is not int or not 0 < number < 1 << 31 or not isinstance(name, str | None):
+            raise ValueError("names")
         names.append((number, now.names.get(number), None if name is None else now.checked_name(name, but=number)))
         known = known | {number} if name is not None else known - {number}
     if not np.isin(after, list(known)).all():
@@ -154,6 +165,6 @@ def _change(line: str, now: Arrangement) -> Change:
     change = Change(str(text), rows, now.clusters[rows], after.astype(np.int32), tuple(names))
     then = now.after(change)
     alive = [then.name_of(number) for number in np.unique(then.clusters).tolist()]
-    if len(set(alive)) < len(alive) or not all(type(each) is str for each in alive):
+    if len(set(alive)) < len(alive):
         raise ValueError("names")
     return change
