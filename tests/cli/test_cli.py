@@ -19,7 +19,7 @@ import typer
 from typer.testing import CliRunner
 
 from labelimg import cli
-from labelimg.cli.cluster import default_out
+from labelimg.cli.runs import default_out
 from labelimg.clusterimg import pipeline
 from labelimg.clusterimg.methods import DEFAULT, NAMES, method_class
 from pictures import make_album, photograph, save, truncated_png

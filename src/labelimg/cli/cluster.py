@@ -3,33 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from labelimg.cli.options import (
-    BATCH_SIZE,
-    CACHE,
-    DRY_RUN,
-    EXCLUDE,
-    INCLUDE,
-    JSON,
-    KEEP_BATCHES,
-    NO_CACHE,
-    NO_MERGE,
-    OUT,
-    OVERWRITE,
-    QUIET,
-    RECURSIVE,
-    THREADS,
-    TRANSFER,
-    Images,
-    opened_cache,
-    size_of,
-)
-from labelimg.cli.show import Progress, print_plan, print_summary, print_unreadable
-from labelimg.errors import UsageError, printable
+from labelimg.cli.options import Images, size_of, with_shared
+from labelimg.cli.runs import RunOptions
 
 
 def _own(method: str, help: str, low: int | None = None, high: int | None = None) -> typer.models.OptionInfo:
@@ -39,8 +18,10 @@ def _own(method: str, help: str, low: int | None = None, high: int | None = None
     return option
 
 
+@with_shared
 def cluster(
     images: Images,
+    *,
     method: Annotated[
         str, typer.Option(help="How images are compared: imagehash, ssim, minhash, orb or tm.", metavar="METHOD")
     ] = "imagehash",
@@ -51,7 +32,6 @@ def cluster(
             show_default=False,
         ),
     ] = None,
-    batch_size: BATCH_SIZE = None,
     size: Annotated[
         str | None,
         typer.Option(help="Shrink images to this before comparing.", metavar="WxH", show_default=False),
@@ -60,23 +40,10 @@ def cluster(
         float | None,
         typer.Option(help="Shrink images by this factor before comparing, in place of --size.", show_default=False),
     ] = None,
-    out: OUT = None,
-    transfer: TRANSFER = "copy",
-    recursive: RECURSIVE = True,
-    include: INCLUDE = None,
-    exclude: EXCLUDE = None,
-    no_merge: NO_MERGE = False,
-    keep_batches: KEEP_BATCHES = False,
+    run: RunOptions,
     rescue: Annotated[
         bool, typer.Option("--rescue/--no-rescue", help="Look for the twins of a batch's outliers in other batches.")
     ] = True,
-    overwrite: OVERWRITE = False,
-    threads: THREADS = None,
-    dry_run: DRY_RUN = False,
-    quiet: QUIET = False,
-    as_json: JSON = False,
-    cache: CACHE = None,
-    no_cache: NO_CACHE = False,
     hash_size: Annotated[int | None, _own("imagehash", "The hash has N x N bits. Default 12.", 2, 64)] = None,
     frequency_factor: Annotated[
         int | None, _own("imagehash", "The image is shrunk to N times the hash size before its DCT. Default 4.", 1, 16)
@@ -124,38 +91,5 @@ def cluster(
         "size": size_of(size),
         "scale": scale,
     }
-    place = out if out is not None else default_out(images[0])
-    with opened_cache(cache, no_cache) as features, Progress(quiet=quiet) as progress:
-        result = pipeline.cluster(
-            images,
-            method=method,
-            threshold=threshold,
-            batch_size=batch_size,
-            rescue=rescue,
-            merge=not no_merge,
-            out=place,
-            transfer=transfer,
-            keep_batches=keep_batches,
-            overwrite=overwrite,
-            dry_run=dry_run,
-            recursive=recursive,
-            include=include or (),
-            exclude=exclude or (),
-            threads=threads,
-            cache=features,
-            progress=progress,
-            **{name: value for name, value in own.items() if value is not None},
-        )
-    if not quiet:
-        print_unreadable(result)
-    if dry_run and not as_json:
-        print_plan(result)
-    print_summary(result, as_json=as_json, dry_run=dry_run)
-
-
-def default_out(folder: Path) -> Path:
-    """Where the result of a folder goes if nothing else is said: beside it, with _clustered after its name."""
-    full = folder.absolute() if folder.name not in ("", "..") else folder.resolve()
-    if not full.name:
-        raise UsageError(f"there is no place beside {printable(folder)} for the result: name one with --out")
-    return full.with_name(f"{full.name}_clustered")
+    given = {name: value for name, value in own.items() if value is not None}
+    run.carry_out(pipeline.cluster, images, method=method, threshold=threshold, rescue=rescue, **given)

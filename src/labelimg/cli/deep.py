@@ -8,30 +8,9 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from labelimg.cli import training as options
-from labelimg.cli.cluster import default_out
-from labelimg.cli.options import (
-    BATCH_SIZE,
-    CACHE,
-    DEVICE,
-    DRY_RUN,
-    EXCLUDE,
-    INCLUDE,
-    JSON,
-    KEEP_BATCHES,
-    NO_CACHE,
-    NO_MERGE,
-    OUT,
-    OVERWRITE,
-    QUIET,
-    RECURSIVE,
-    SEED,
-    THREADS,
-    TRANSFER,
-    Images,
-    opened_cache,
-)
-from labelimg.cli.show import Progress, print_models, print_plan, print_summary, print_unreadable
+from labelimg.cli.options import DEVICE, SEED, Images, with_shared
+from labelimg.cli.runs import RunOptions
+from labelimg.cli.training import PANEL, TrainingOptions
 from labelimg.errors import UsageError
 
 Number = TypeVar("Number", int, float)
@@ -48,8 +27,10 @@ def _tried(help: str, metavar: str = "N,N,...") -> typer.models.OptionInfo:
     return option
 
 
+@with_shared
 def deep(
     images: Images,
+    *,
     model: Annotated[
         str,
         typer.Option(
@@ -100,47 +81,23 @@ def deep(
     ] = "outliers",
     seed: SEED = 0,
     device: DEVICE = "auto",
-    batch_size: BATCH_SIZE = None,
-    out: OUT = None,
-    transfer: TRANSFER = "copy",
-    recursive: RECURSIVE = True,
-    include: INCLUDE = None,
-    exclude: EXCLUDE = None,
-    no_merge: NO_MERGE = False,
-    keep_batches: KEEP_BATCHES = False,
+    run: RunOptions,
     rescue: Annotated[
         bool, typer.Option("--rescue/--no-rescue", help="Let the noise of a batch take part in merging.")
     ] = False,
-    overwrite: OVERWRITE = False,
-    threads: THREADS = None,
-    dry_run: DRY_RUN = False,
-    quiet: QUIET = False,
-    as_json: JSON = False,
-    cache: CACHE = None,
-    no_cache: NO_CACHE = False,
-    loss: options.LOSS = None,
+    training: TrainingOptions,
     train_size: Annotated[
         int | None,
         typer.Option(
             help="Pixels of a side of the pictures it is trained with, a multiple of 16. Default 64.",
             show_default=False,
-            rich_help_panel=options.PANEL,
+            rich_help_panel=PANEL,
         ),
     ] = None,
-    latent: options.LATENT = None,
-    width: options.WIDTH = None,
-    epochs: options.EPOCHS = None,
     train_batch_size: Annotated[
         int | None,
-        typer.Option(help="Images of a step. Default 64.", min=1, show_default=False, rich_help_panel=options.PANEL),
+        typer.Option(help="Images of a step. Default 64.", min=1, show_default=False, rich_help_panel=PANEL),
     ] = None,
-    lr: options.LR = None,
-    val: options.VAL = None,
-    patience: options.PATIENCE = None,
-    denoise: options.DENOISE = None,
-    perceptual_model: options.PERCEPTUAL_MODEL = None,
-    perceptual_weights: options.PERCEPTUAL_WEIGHTS = None,
-    perceptual_layer: options.PERCEPTUAL_LAYER = None,
 ) -> None:
     """Sort a folder of mixed images, or several, into folders of kinds of thing, by what a deep model sees.
 
@@ -149,63 +106,26 @@ def deep(
     """
     from labelimg.clusterimg.deep import clustering
 
-    how = options.training_of(
-        loss=loss,
-        size=train_size,
-        latent=latent,
-        width=width,
-        epochs=epochs,
-        batch_size=train_batch_size,
-        lr=lr,
-        val=val,
-        patience=patience,
-        denoise=denoise,
-        perceptual_model=perceptual_model,
-        perceptual_weights=perceptual_weights,
-        perceptual_layer=perceptual_layer,
-        seed=seed or None,
+    run.carry_out(
+        clustering.deep_cluster,
+        images,
+        model=model,
+        weights=weights,
+        size=size,
+        algorithm=algorithm,
+        clusters=numbers_of("--clusters", clusters, int),
+        eps=numbers_of("--eps", eps, float),
+        min_samples=numbers_of("--min-samples", min_samples, int),
+        min_cluster_size=numbers_of("--min-cluster-size", min_cluster_size, int),
+        max_iter=max_iter,
+        pca=pca or None,
+        unit_length=unit_length,
+        noise=noise,
+        seed=seed,
+        device=device,
+        training=training.training(size=train_size, batch_size=train_batch_size, seed=seed or None),
+        rescue=rescue,
     )
-    place = out if out is not None else default_out(images[0])
-    with opened_cache(cache, no_cache) as features, Progress(quiet=quiet) as progress:
-        result = clustering.deep_cluster(
-            images,
-            model=model,
-            weights=weights,
-            size=size,
-            algorithm=algorithm,
-            clusters=numbers_of("--clusters", clusters, int),
-            eps=numbers_of("--eps", eps, float),
-            min_samples=numbers_of("--min-samples", min_samples, int),
-            min_cluster_size=numbers_of("--min-cluster-size", min_cluster_size, int),
-            max_iter=max_iter,
-            pca=pca or None,
-            unit_length=unit_length,
-            noise=noise,
-            seed=seed,
-            device=device,
-            training=how,
-            batch_size=batch_size,
-            rescue=rescue,
-            merge=not no_merge,
-            out=place,
-            transfer=transfer,
-            keep_batches=keep_batches,
-            overwrite=overwrite,
-            dry_run=dry_run,
-            recursive=recursive,
-            include=include or (),
-            exclude=exclude or (),
-            threads=threads,
-            cache=features,
-            progress=progress,
-        )
-    if not quiet:
-        print_unreadable(result)
-    if dry_run and not as_json:
-        print_plan(result)
-    if not as_json:
-        print_models(result)
-    print_summary(result, as_json=as_json, dry_run=dry_run)
 
 
 def numbers_of(option: str, text: str | None, kind: Callable[[str], Number]) -> tuple[Number, ...]:

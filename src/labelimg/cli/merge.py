@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from labelimg.cli.options import CACHE, QUIET, THREADS, opened_cache
-from labelimg.cli.show import Progress, print_models, print_summary, print_unreadable
+from labelimg.cli.options import CACHE, JSON, NO_CACHE, QUIET, THREADS, opened_cache
+from labelimg.cli.show import Progress, print_result
 
 
 def merge(
@@ -22,9 +22,9 @@ def merge(
     ] = None,
     threads: THREADS = None,
     quiet: QUIET = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+    as_json: JSON = False,
     cache: CACHE = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither look features up nor keep them.")] = False,
+    no_cache: NO_CACHE = False,
 ) -> None:
     """Merge the batch folders that a --no-merge run left, also after changing them by hand.
 
@@ -36,8 +36,4 @@ def merge(
         merged = merging.merge(
             result, threshold=threshold, rescue=rescue, threads=threads, cache=features, progress=progress
         )
-    if not quiet:
-        print_unreadable(merged)
-    if not as_json:
-        print_models(merged)
-    print_summary(merged, as_json=as_json)
+    print_result(merged, quiet=quiet, as_json=as_json)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -97,3 +99,36 @@ def opened_cache(folder: Path | None, refused: bool) -> Iterator[FeatureCache | 
 
     with FeatureCache(folder, warn=lambda text: print(f"labelimg: {text}", file=sys.stderr)) as cache:  # noqa: T201
         yield cache
+
+
+def with_shared(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the fields of a frozen dataclass of options in place of the parameter that is one.
+
+    Several such parameters may be among the command's own, which are keyword-only from the first of them on; it gets
+    each as one value.
+    """
+    signature = inspect.signature(command, eval_str=True)
+    shared: dict[str, Any] = {
+        name: each.annotation for name, each in signature.parameters.items() if is_dataclass(each.annotation)
+    }
+    parameters = [
+        option
+        for name, each in signature.parameters.items()
+        for option in (_options_of(shared[name]) if name in shared else [each])
+    ]
+
+    def call(**given: Any) -> None:
+        made = {
+            name: kind(**{field.name: given.pop(field.name) for field in fields(kind)}) for name, kind in shared.items()
+        }
+        command(**given, **made)
+
+    call.__name__, call.__doc__ = command.__name__, command.__doc__
+    call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    call.__annotations__ = {each.name: each.annotation for each in parameters}
+    return call
+
+
+def _options_of(kind: Any) -> list[inspect.Parameter]:
+    own = inspect.signature(kind, eval_str=True).parameters.values()
+    return [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own]

@@ -91,6 +91,17 @@ def _bars() -> Any:
     )
 
 
+def print_result(result: Clustering, *, quiet: bool, as_json: bool, dry_run: bool = False) -> None:
+    """All that a run says at its end."""
+    if not quiet:
+        print_unreadable(result)
+    if dry_run and not as_json:
+        print_plan(result)
+    if not as_json:
+        print_models(result)
+    print_summary(result, as_json=as_json, dry_run=dry_run)
+
+
 def print_summary(result: Clustering, *, as_json: bool, dry_run: bool = False) -> None:
     """The short table, or its JSON; unreadable images go to stderr."""
     numbers = {

@@ -9,33 +9,25 @@ from typing import Annotated
 
 import typer
 
-from labelimg.cli import training as options
-from labelimg.cli.options import DEVICE, EXCLUDE, INCLUDE, QUIET, RECURSIVE, SEED, THREADS, Images
+from labelimg.cli.options import DEVICE, EXCLUDE, INCLUDE, JSON, QUIET, RECURSIVE, SEED, THREADS, Images, with_shared
 from labelimg.cli.show import Progress, print_unreadable_files
+from labelimg.cli.training import TrainingOptions
 from labelimg.errors import printable
 
 
+@with_shared
 def train(
     images: Images,
-    loss: options.LOSS = None,
+    *,
+    how: TrainingOptions,
     model: Annotated[str, typer.Option(help="What is trained: autoencoder.", metavar="MODEL")] = "autoencoder",
     size: Annotated[
         int | None,
         typer.Option(help="Pixels of a side of the pictures, a multiple of 16. Default 64.", show_default=False),
     ] = None,
-    latent: options.LATENT = None,
-    width: options.WIDTH = None,
-    epochs: options.EPOCHS = None,
     batch_size: Annotated[
         int | None, typer.Option(help="Images of a step. Default 64.", min=1, show_default=False)
     ] = None,
-    lr: options.LR = None,
-    val: options.VAL = None,
-    patience: options.PATIENCE = None,
-    denoise: options.DENOISE = None,
-    perceptual_model: options.PERCEPTUAL_MODEL = None,
-    perceptual_weights: options.PERCEPTUAL_WEIGHTS = None,
-    perceptual_layer: options.PERCEPTUAL_LAYER = None,
     seed: SEED = 0,
     device: DEVICE = "auto",
     out: Annotated[Path, typer.Option(help="The file that is written.", metavar="FILE")] = Path("model.ckpt"),
@@ -46,32 +38,16 @@ def train(
     exclude: EXCLUDE = None,
     threads: THREADS = None,
     quiet: QUIET = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+    as_json: JSON = False,
 ) -> None:
     """Train an autoencoder with the images of a folder, or of several; labelimg deep --model FILE clusters by it."""
     from labelimg.clusterimg.deep import training
 
-    how = options.training_of(
-        loss=loss,
-        size=size,
-        latent=latent,
-        width=width,
-        epochs=epochs,
-        batch_size=batch_size,
-        lr=lr,
-        val=val,
-        patience=patience,
-        denoise=denoise,
-        perceptual_model=perceptual_model,
-        perceptual_weights=perceptual_weights,
-        perceptual_layer=perceptual_layer,
-        seed=seed,
-    )
     with Progress(quiet=quiet) as progress:
         made = training.train(
             images,
             out=out,
-            training=how,
+            training=how.training(size=size, batch_size=batch_size, seed=seed),
             model=model,
             resume=resume,
             overwrite=overwrite,

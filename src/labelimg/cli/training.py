@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -35,9 +36,25 @@ PERCEPTUAL_WEIGHTS = Annotated[str | None, _own("A file with its weights.", meta
 PERCEPTUAL_LAYER = Annotated[str | None, _own("The layer whose output is compared.", metavar="NAME")]
 
 
-def training_of(**given: Any) -> Training | None:
-    """How to train as the options say; None where none was given."""
-    from labelimg.clusterimg.deep.training import Training
+@dataclass(frozen=True)
+class TrainingOptions:
+    """Those that both commands call the same."""
 
-    said = {name: value for name, value in given.items() if value is not None}
-    return Training(**said) if said else None
+    loss: LOSS = None
+    latent: LATENT = None
+    width: WIDTH = None
+    epochs: EPOCHS = None
+    lr: LR = None
+    val: VAL = None
+    patience: PATIENCE = None
+    denoise: DENOISE = None
+    perceptual_model: PERCEPTUAL_MODEL = None
+    perceptual_weights: PERCEPTUAL_WEIGHTS = None
+    perceptual_layer: PERCEPTUAL_LAYER = None
+
+    def training(self, **more: Any) -> Training | None:
+        """How to train as these options and `more` say; None where none was given."""
+        from labelimg.clusterimg.deep.training import Training
+
+        said = {name: value for name, value in {**vars(self), **more}.items() if value is not None}
+        return Training(**said) if said else None
