@@ -122,6 +122,10 @@ QFrame#row[current="true"] {{ background: {raised}; border: 1px solid {accent}; 
 QFrame#row QLineEdit {{ background: transparent; border: 1px solid transparent; }}
 QFrame#row QLineEdit:hover {{ border-color: {line}; }}
 QFrame#row QLineEdit:focus {{ background: {field}; border-color: {accent}; }}
+QLabel#zone {{ background: {raised}; border: 2px dashed {line}; border-radius: 10px; color: {text}; }}
+QLabel#zone[over="true"] {{ background: {accent}; border: 2px solid {accent}; color: {accent_text}; }}
+QLabel#ghost {{ background: {raised}; border: 2px solid {accent}; border-radius: 6px; padding: 3px; }}
+QFrame#bar {{ background: {raised}; border: 0; border-bottom: 1px solid {line}; }}
 QLabel#key {{ color: {faint}; border: 1px solid {line}; border-radius: 4px; padding: 0 5px; font-size: 11px; }}
 """
 
