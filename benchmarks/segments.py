@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from labelimg.decoding import Shrink, read, resize
 from labelimg.segmentatimg import hierarchy
-from labelimg.segmentatimg.kernels.growth import grow, second_owners
+from labelimg.segmentatimg.loops import grow, second_owners
 from labelimg.segmentatimg.methods import NAMES, make_method, method_class
 from labelimg.segmentatimg.methods.base import fields_of
 from labelimg.segmentatimg.methods.kmeans import pixel_rows
@@ -58,7 +58,7 @@ def painted(image: Pixels, labels: Labels, truth: NDArray[np.uint8]) -> list[tup
     area = (both.sum(axis=1, keepdims=True) * chosen).sum(axis=0)
     if (labels == 0).any():
         owners = labels.copy()
-        grow(owners, lab(image), np.empty((0, 0), np.int32))
+        grow(owners, lab(image))
         seconds = second_owners(labels, owners)
         edge = labels == 0
         for k in range(1, objects + 1):

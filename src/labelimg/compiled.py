@@ -79,12 +79,17 @@ def _kind(argument: Any) -> _Kind:
     if isinstance(argument, np.ndarray):
         if not argument.flags.c_contiguous:
             raise TypeError("a kernel takes C-contiguous arrays alone")
-        return argument.dtype.name, argument.ndim
+        return _dtype_name(argument.dtype), argument.ndim
     if isinstance(argument, (int, np.integer)):
         return "int64"
     if isinstance(argument, (float, np.floating)):
         return "float64"
     raise TypeError(f"a kernel takes no {type(argument).__name__}")
+
+
+@functools.cache
+def _dtype_name(dtype: np.dtype[Any]) -> str:
+    return dtype.name  # NumPy makes it anew each time, which takes longer than all else about an argument
 
 
 def _function(module: str, name: str, kinds: tuple[_Kind, ...]) -> Callable[..., Any]:

@@ -27,6 +27,11 @@ IMAGE_ENDINGS = frozenset(
 )
 
 
+def has_image_ending(name: str) -> bool:
+    """Whether a file is an image by the ending of its name."""
+    return name[name.rfind(".") :].lower() in IMAGE_ENDINGS
+
+
 @dataclass(frozen=True, slots=True)
 class Unreadable:
     """A file or folder that was left out: its absolute `path` and a `reason` fit to print."""
@@ -105,7 +110,7 @@ def find_images(
                         chosen and not chosen(entry.path[name_start:].replace(os.sep, "/"), name)
                     ):
                         continue
-                    elif name[0] == "." or name[name.rfind(".") :].lower() not in IMAGE_ENDINGS:
+                    elif name[0] == "." or not has_image_ending(name):
                         skipped += 1
                     elif entry.is_file(follow_symlinks=False) or not (reason := not_a_file(entry.path)):
                         paths.append(entry.path)

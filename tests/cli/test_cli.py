@@ -357,7 +357,7 @@ def test_out_inside_the_images_is_refused_in_one_line(album, capsys):
 
 def test_an_existing_out_is_refused_in_one_line(album, capsys):
     run("cluster", album)
-    status, line = refused(capsys, "cluster", album)
+    status, line = refused(capsys, "cluster", album, "--threshold", "0.5")
     assert (status, "--overwrite" in line) == (1, True)
     run("cluster", album, "--overwrite")
 

@@ -325,11 +325,14 @@ def test_a_run_that_transferred_nothing_cannot_be_merged(album, tmp_path):
 
 
 def test_a_result_is_merged_once(album, out):
-    labelimg.merge(out)
-    before = pictures_in(out)
+    first = labelimg.merge(out)
+    before, told = pictures_in(out), run_json(out)
+    again = labelimg.merge(out)
+    assert (again.earlier, first.earlier) == (True, False)
+    assert (again.clusters, again.outliers, again.written) == (first.clusters, first.outliers, first.written)
     with pytest.raises(OutputError, match="merged already"):
-        labelimg.merge(out)
-    assert pictures_in(out) == before
+        labelimg.merge(out, threshold=0.123)
+    assert (pictures_in(out), run_json(out)) == (before, told)
 
 
 def test_a_merged_run_cannot_be_merged(album, tmp_path):

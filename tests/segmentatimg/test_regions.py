@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from skimage.measure import label
 
 from labelimg.errors import UsageError
-from labelimg.segmentatimg.kernels.growth import enlarged, grow
-from labelimg.segmentatimg.kernels.regions import neighbours, places, sums
+from labelimg.segmentatimg.loops import enlarged, grow, neighbours, places, sums
 from labelimg.segmentatimg.regions import absorb_small, boundaries, connected_regions, refined
 
 

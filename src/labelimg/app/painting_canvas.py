@@ -23,6 +23,7 @@ from PySide6.QtWidgets import QWidget
 
 from labelimg.app.canvas import Canvas
 from labelimg.app.cursors import cursor_for
+from labelimg.segmentatimg import kernels
 from labelimg.segmentatimg.gestures import Button, Gestures, Mode, Order
 from labelimg.segmentatimg.pyramid import Bounds
 from labelimg.segmentatimg.view import View
@@ -276,15 +277,13 @@ class PaintingCanvas(Canvas):
         where = self.window_rect(segments.bounds_of(self._hovered)).intersected(exposed)
         if where.isEmpty():
             return
-        from labelimg.segmentatimg.kernels.composing import mark_segment
-
         ratio = self.devicePixelRatioF()
         across, down = max(1, math.ceil(where.width() * ratio)), max(1, math.ceil(where.height() * ratio))
         out = np.empty((down, across, 4), np.uint8)
         view = View(self.view.scale * ratio, self.view.left, self.view.top)
         x0, y0 = view.to_image((where.x() * ratio, where.y() * ratio))
         shown = (255, 255, 255) if self.gestures.mode is Mode.UNFILLING else self.colour
-        mark_segment(out, segments.labels, self._hovered, view.scale, x0, y0, *shown, _HOVER_ALPHA)
+        kernels.mark_segment(out, segments.labels, self._hovered, view.scale, x0, y0, *shown, _HOVER_ALPHA)
         image = QImage(out.data, across, down, 4 * across, QImage.Format.Format_ARGB32_Premultiplied)
         image.setDevicePixelRatio(ratio)
         painter.drawImage(where.topLeft(), image)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -36,19 +37,53 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run a command; Ctrl-C ends it with one line that says how to go on."""
         try:
-            return super().invoke(ctx)
+            with patience(lambda: _HOW_TO_GO_ON.get(ctx.invoked_subcommand)):
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             fail(_HOW_TO_GO_ON.get(ctx.invoked_subcommand, "interrupted"), _INTERRUPTED)
+
+
+@contextmanager
+def patience(how_to_go_on: Callable[[], str | None]) -> Iterator[None]:
+    """Within it Ctrl-C ends the program within a second, also where something goes on that cannot be stopped.
+
+    Not where there is no way to go on, as in windows. Whatever runs may be killed at any instant and loses nothing, so
+    what has not ended by then is not waited for. Python's own handler tells the main thread, which may be busy in a
+    library; a thread hears of it through a pipe.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    here, there = os.pipe()
+    os.set_blocking(there, False)
+    over = threading.Event()
+
+    def wait() -> None:
+        while signals := os.read(here, 16):
+            if signal.SIGINT in signals and not over.wait(_PATIENCE_S) and (text := how_to_go_on()):
+                shown = "\x1b[?25h\r\n" if sys.stderr.isatty() else ""  # the progress bar had hidden the cursor
+                os.write(2, f"{shown}labelimg: {text}\n".encode())
+                os._exit(_INTERRUPTED)
+        os.close(here)
+
+    before = signal.set_wakeup_fd(there, warn_on_full_buffer=False)
+    threading.Thread(target=wait, daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        over.set()
+        os.close(there)  # the thread ends
 
 
 # What all complaints about the words have in common, which typer keeps to itself: ClickException.
 _WrongWords: Any = typer.BadParameter.__mro__[2]
 _INTERRUPTED = 128 + signal.SIGINT
-_UNDO = "interrupted; if images were being put into RESULT, labelimg undo RESULT takes them back"
+_PATIENCE_S = 0.7
 _AGAIN = "interrupted; the same command goes on from here"
 _HOW_TO_GO_ON = {
-    **dict.fromkeys(("cluster", "deep", "merge"), _UNDO),
-    **dict.fromkeys(("labels", "stamp"), _AGAIN),
+    **dict.fromkeys(("cluster", "deep", "merge"), f"{_AGAIN}, labelimg undo RESULT takes back what was done"),
+    **dict.fromkeys(("labels", "stamp", "undo"), _AGAIN),
     "train": "interrupted; the same command with --resume goes on from what was saved, twice a minute",
 }
 

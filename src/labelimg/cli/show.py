@@ -114,7 +114,8 @@ def print_summary(result: Clustering, *, as_json: bool, dry_run: bool = False) -
     settings = result.settings
     seconds = round(sum(result.seconds.values()), 3)
     if as_json:
-        more: dict[str, Any] = {
+        more: dict[str, Any] = {"earlier": True} if result.earlier else {}
+        more |= {
             "threshold": settings.threshold,
             "method": settings.method,
             "out": str(result.out),
@@ -131,10 +132,20 @@ def print_summary(result: Clustering, *, as_json: bool, dry_run: bool = False) -
         rows.append(("model", str(settings.parameters["model"])))
     else:
         rows.append(("method", f"{settings.method}, threshold {settings.threshold:g}"))
+    if result.kept:
+        rows.append(("continued", f"with {result.kept} of before"))
     rows.append(("seconds", f"{seconds:.1f}"))
     rows.append(("result", "nothing was written" if dry_run else _shown(result)))
+    if result.earlier:
+        typer.echo(f"all is done already{_gone(result)}")
     for name, text in rows:
         typer.echo(f"{name:<11} {text}")
+
+
+def _gone(result: Clustering) -> str:
+    """What of an earlier run is not there any more, in words."""
+    gone = sum(not os.path.lexists(place) for place in result.written.values())
+    return f"; {gone:,} of its files have gone since: --overwrite makes all anew" if gone else ""
 
 
 def print_models(result: Clustering) -> None:

@@ -11,19 +11,34 @@ from labelimg.errors import TransferError, printable
 
 
 def undo(
-    result: Annotated[Path, typer.Argument(help="The output folder of labelimg cluster.", metavar="RESULT")],
+    result: Annotated[Path, typer.Argument(help="The output folder of labelimg cluster or deep.", metavar="RESULT")],
+    finish: Annotated[
+        bool,
+        typer.Option("--finish", help="End a run that was interrupted while it moved images, in place of undoing it."),
+    ] = False,
 ) -> None:
     """Take a run back: what it moved returns to its place, what it copied, linked or wrote is removed.
 
-    Files that somebody added or changed stay. An interrupted run is taken back as far as it came.
+    Files that somebody added or changed stay. An interrupted run is taken back as far as it came. With --finish it is
+    brought to its end instead, by the plan that lies in RESULT; starting the same command again does that, too.
     """
-    from labelimg.clusterimg.output import undo
+    from labelimg.clusterimg import output
 
-    failures = undo(result)
+    if finish:
+        ended = output.finish(result)
+        text = (
+            "nothing was left to do" if ended is None else f"{ended.count:,} images, {len(ended.clusters):,} clusters"
+        )
+        typer.echo(f"finished: {printable(result)}: {text}")
+        return
+    failures = output.undo(result)
     for failure in failures:
         typer.echo(f"labelimg: {printable(failure.source)}: {failure.reason}", err=True)
     if failures:
         raise TransferError(f"{len(failures)} files could not be taken back and stay as they are; the rest is undone")
+    if (result / "run.json").is_file():
+        typer.echo(f"undone: the run that was interrupted; {printable(result)} holds the run before it")
+        return
     left = sum(path.is_file() or path.is_symlink() for path in result.rglob("*")) if result.is_dir() else 0
     others = f"; {left} files that it did not write stay there" if left else ""
     typer.echo(f"undone: {printable(result)}{others}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 Stage = Callable[[str, int, int], None]
@@ -16,6 +16,16 @@ class Clock:
     def __init__(self, progress: Stage | None) -> None:
         self._progress = progress
         self.seconds: dict[str, float] = {}
+
+    @property
+    def total(self) -> float:
+        """Seconds of all stages that are over."""
+        return sum(self.seconds.values())
+
+    def add(self, seconds: Mapping[str, float]) -> None:
+        """Count what stages took before an interruption."""
+        for name, value in seconds.items():
+            self.seconds[name] = self.seconds.get(name, 0.0) + value
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Callable[[int, int], None] | None]:

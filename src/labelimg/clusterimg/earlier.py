@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from labelimg import files
+from labelimg.clusterimg.kept import discard_all, is_anything_kept, is_kept
 from labelimg.clusterimg.record import (
     Entry,
     OnDisk,
     Record,
     TransferMode,
     folder_of,
+    is_being_undone,
     is_made_by_us,
     lstat,
     read_record,
@@ -52,12 +54,10 @@ class Earlier:
     staying: int
 
 
-def check_out(out: StrPath, image_folders: Iterable[StrPath], *, overwrite: bool) -> Earlier | None:
-    """Make sure that a run may write into `out`; gives the earlier run there, None if the folder is free.
+def check_place(out: StrPath, image_folders: Iterable[StrPath]) -> bool:
+    """Make sure that a run may write into `out`, leaving an earlier one there aside; whether there is one.
 
-    Changes nothing. Raises UsageError if `out` and an image folder lie in each other. Raises OutputError if the
-    folder cannot be made, is somebody else's, holds an earlier run and `overwrite` is not set, holds pictures
-    that exist nowhere else, or a table that a run would replace and that is not as an earlier one wrote it.
+    Raises as `check_out` does.
     """
     root, shown = Path(out), printable(out)
     _check_apart(root, image_folders)
@@ -66,16 +66,31 @@ def check_out(out: StrPath, image_folders: Iterable[StrPath], *, overwrite: bool
         if not parent.is_dir():
             raise OutputError(f"cannot make {shown}: the folder {printable(parent)} does not exist; make it first")
         _check_writable(parent)
-        return None
+        return False
     if not root.is_dir():
         raise OutputError(f"{shown} is not a folder; choose a folder that does not exist yet")
     _check_writable(root)
-    record = read_record(root)
-    if record is None and _holds_nothing(root):
-        return None
-    if not is_made_by_us(root):
+    if read_record(root) is None and _holds_nothing(root):
+        return False
+    if not is_made_by_us(root) and not is_anything_kept(root):
         raise OutputError(f"{shown} is not empty and was not made by labelimg; choose another output folder")
-    record = record or Record("none", (), ())
+    return True
+
+
+def check_out(out: StrPath, image_folders: Iterable[StrPath], *, overwrite: bool) -> Earlier | None:
+    """Make sure that a run may write into `out`; gives the earlier run there, None if the folder is free.
+
+    Changes nothing. Raises UsageError if `out` and an image folder lie in each other. Raises OutputError if the
+    folder cannot be made, is somebody else's, holds an earlier run and `overwrite` is not set, holds pictures
+    that exist nowhere else, or a table that a run would replace and that is not as an earlier one wrote it.
+    """
+    root, shown = Path(out), printable(out)
+    if not check_place(out, image_folders):
+        return None
+    if not is_made_by_us(root):  # somebody put files there while a run was interrupted that wrote none yet
+        _check_tables(root)
+        return None
+    record = read_record(root) or Record("none", (), ())
     _check_no_only_copies(root, record)
     if not overwrite:
         raise OutputError(f"{shown} holds an earlier run; add --overwrite to replace it or choose another folder")
@@ -98,6 +113,7 @@ def remove_earlier(out: StrPath) -> int:
     moved = sum(files.is_there(root / entry.target) for entry in record.entries) if record.mode == "move" else 0
     if moved:
         raise OutputError(_originals_text(root, moved))
+    discard_all(root, but_going=True)
     on_disk = OnDisk(root, record.mode)
     for entry in record.entries:
         if on_disk.is_spare(entry):
@@ -129,7 +145,8 @@ def take_back(out: StrPath) -> tuple[Failure, ...]:
     """Undo the recorded run: moved files return to their places, copies, links and tables go.
 
     Gives the files that could not be taken back, which stay in `out` with their record: changed since, or the
-    only copy there is. Killed on the way, it can be called again. Raises OutputError if there is no record.
+    only copy there is. Killed on the way, it can be called again. What the run kept is not touched. Raises OutputError
+    if there is no record.
     """
     root = Path(out)
     record = read_record(root)
@@ -138,6 +155,9 @@ def take_back(out: StrPath) -> tuple[Failure, ...]:
             remove_record(root)
             files.remove_empty_folders([root / STATE_FOLDER, root])
             return ()
+        if is_being_undone(root):
+            remove_record(root)
+            return ()
         raise OutputError(f"{printable(root)} holds no record of a run that could be taken back")
     remove_leftovers_of_undo(record)
     failures = take_back_entries(root, record, record.entries)
@@ -145,7 +165,7 @@ def take_back(out: StrPath) -> tuple[Failure, ...]:
     _clean_up(root, record)
     if failures:
         left = {failure.source for failure in failures}
-        write_record(root, Record(record.mode, tuple(e for e in record.entries if e.source in left), record.folders))
+        write_record(root, replace(record, entries=tuple(e for e in record.entries if e.source in left)))
     else:
         remove_record(root)
         files.remove_empty_folders([root / STATE_FOLDER, root])
@@ -301,7 +321,8 @@ def _holds_nothing(root: Path) -> bool:
         return False
     state = root / STATE_FOLDER
     return not state.exists() or all(
-        path.name in ("lock", "wrote.json") or path.name[0] == "." for path in state.iterdir()
+        path.name in ("lock", "wrote.json", "undoing") or path.name[0] == "." or is_kept(path.name)
+        for path in state.iterdir()
     )
 
 

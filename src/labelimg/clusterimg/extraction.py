@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,30 @@ from labelimg.clusterimg.batches import SIGNATURE_SIZE, signature
 from labelimg.clusterimg.engine import Made, Source
 from labelimg.clusterimg.features import Features, FeatureStore
 from labelimg.clusterimg.thumbnails import MOST_BYTES, Collected
+from labelimg.decoding import Shrink
 from labelimg.images import Unreadable, read_many
 
 _VERSION = 1  # of what features are made of; a new one lets cached features be forgotten
 _LOOKED_UP_AT_ONCE = 2048
 _SHARE_OF_CACHE = 4  # thumbnails of one folder may fill a quarter of it
+
+T = TypeVar("T")
+
+
+class Reader(Protocol):
+    """Reads images as `images.read_many` does."""
+
+    def __call__(
+        self,
+        paths: Sequence[str],
+        shrink: Shrink,
+        use: Callable[[NDArray[np.uint8]], T],
+        *,
+        threads: int,
+        keep_thumbnail: Callable[[str, bytes], object] | None = None,
+    ) -> Iterator[tuple[int, T | Unreadable]]:
+        """Yield (index, use(pixels)) for each path in order, (index, Unreadable) where it cannot be read."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +68,7 @@ def extract(
     with_signatures: bool = False,
     cache: FeatureCache | None = None,
     thumbnails: Collected | None = None,
+    read: Reader = read_many,
     progress: Callable[[int, int], None] | None = None,
 ) -> Extracted:
     """The features of all images of the paths, in their order. An image that cannot be read is listed, not raised.
@@ -66,15 +86,15 @@ def extract(
 
     jpegs: dict[str, bytes] = {}  # of images on their way from the threads that decode to here
 
-    def read(paths: Sequence[str]) -> Iterator[tuple[int, Made | Unreadable]]:
+    def made(paths: Sequence[str]) -> Iterator[tuple[int, Made | Unreadable]]:
         keep = None if thumbnails is None else jpegs.__setitem__
-        return source.finish(read_many(paths, source.shrink, make, threads=threads, keep_thumbnail=keep))
+        return source.finish(read(paths, source.shrink, make, threads=threads, keep_thumbnail=keep))
 
     if cache is None:
-        results: Iterable[tuple[int, Made | Unreadable, bool]] = ((row, result, True) for row, result in read(paths))
+        results: Iterable[tuple[int, Made | Unreadable, bool]] = ((row, result, True) for row, result in made(paths))
     else:
         fits = thumbnails is not None and len(paths) * MOST_BYTES <= cache.max_bytes // _SHARE_OF_CACHE
-        results = _through_cache(paths, source, read, cache, with_signatures, jpegs if fits else None)
+        results = _through_cache(paths, source, made, cache, with_signatures, jpegs if fits else None)
     for row, result, was_decoded in results:
         decoded += was_decoded
         jpeg = jpegs.pop(paths[row], b"")
@@ -101,12 +121,12 @@ def extract(
 def _through_cache(
     paths: Sequence[str],
     source: Source,
-    read: Callable[[Sequence[str]], Iterator[tuple[int, Made | Unreadable]]],
+    made: Callable[[Sequence[str]], Iterator[tuple[int, Made | Unreadable]]],
     cache: FeatureCache,
     with_signatures: bool,
     jpegs: dict[str, bytes] | None,
 ) -> Iterator[tuple[int, Made | Unreadable, bool]]:
-    """What `read` gives, and what the cache holds; `jpegs`, where thumbnails are to be kept, is filled from it too."""
+    """What `made` gives, and what the cache holds; `jpegs`, where thumbnails are to be kept, is filled from it too."""
     recipe = f"{_VERSION} {source!r}"
     signature_recipe = f"{_VERSION} signature of {source.shrink!r}"
     thumbnail_recipe = f"{_VERSION} thumbnail of {source.shrink!r}"
@@ -122,7 +142,7 @@ def _through_cache(
         thumbnails = {} if jpegs is None else dict(cache.get_many(thumbnail_recipe, wanted))
         if jpegs is not None:
             known &= thumbnails.keys()
-        fresh = read([path for k, path in enumerate(part) if k not in known])
+        fresh = made([path for k, path in enumerate(part) if k not in known])
         new: list[tuple[tuple[str, int, int], Made, bytes]] = []
         for k, path in enumerate(part):
             if k in known:

@@ -131,11 +131,14 @@ def plan_transfers(
     return Plan(str(root), mode, tuple(transfers), every)
 
 
-def apply(plan: Plan, *, progress: Progress | None = None) -> tuple[Failure, ...]:
+def apply(
+    plan: Plan, *, run: str = "", roots: Collection[str] = (), progress: Progress | None = None
+) -> tuple[Failure, ...]:
     """Carry out the plan; gives the files that could not be transferred, which stay where they are.
 
     The record of the run is on the disk before the first file moves. Called again with the same plan after a
-    crash, it does what is missing. Whoever calls holds the `Lock`.
+    crash, it does what is missing. Whoever calls holds the `Lock`. run, roots: see `Record`; without roots they are
+    the folders of the sources.
 
     Raises OutputError, with nothing left behind, if there is too little space, hard links would have to cross
     file systems, or the disk fills up or turns read-only on the way; and if `out` holds the record of another run.
@@ -147,7 +150,9 @@ def apply(plan: Plan, *, progress: Progress | None = None) -> tuple[Failure, ...
         if (record.mode, recorded) != (plan.mode, [(t.source, t.target) for t in plan.transfers]):
             raise OutputError(f"{printable(root)} holds the record of another run; remove it or take it back first")
         return _carry_out(root, record, progress)
-    record = Record(plan.mode, tuple(entry_of(t.source, t.target, plan.mode) for t in plan.transfers), plan.folders)
+    entries = tuple(entry_of(t.source, t.target, plan.mode) for t in plan.transfers)
+    roots = roots or sorted({os.path.dirname(entry.source) for entry in entries})
+    record = Record(plan.mode, entries, plan.folders, run, tuple(roots))
     _check_room(root, record, beside=_TABLES)
     try:
         write_record(root, record)

@@ -10,9 +10,11 @@ from typing import cast
 
 from labelimg import files
 from labelimg.clusterimg.clock import Clock
+from labelimg.clusterimg.continuing import TAKE_IT_BACK, adopt_tables, check_not_undone, has_plan, kept_result
 from labelimg.clusterimg.folders import (
     Failure,
     Plan,
+    Transfer,
     TransferMode,
     apply,
     check_out,
@@ -21,9 +23,12 @@ from labelimg.clusterimg.folders import (
     read_record,
     record_tables,
     remove_earlier,
+    replay,
     tables_in,
     take_back,
 )
+from labelimg.clusterimg.kept import Begun, Kept, discard_all, is_anything_kept
+from labelimg.clusterimg.record import begin_undoing, is_being_undone, remove_record
 from labelimg.clusterimg.results import Clustering, Settings
 from labelimg.clusterimg.tables import SIMILARITIES, write_tables
 from labelimg.errors import LabelimgError, OutputError, TransferError
@@ -47,43 +52,111 @@ def planned(result: Clustering, out: Path, *, overwrite: bool) -> Clustering:
     return _with_places(result, out, plan, ())
 
 
-def write_output(result: Clustering, out: Path, *, overwrite: bool, clock: Clock) -> Clustering:
+def write_output(result: Clustering, out: Path, begun: Begun, *, clock: Clock) -> Clustering:
     """Transfer the images and write the tables; the result with the places its images were written to.
 
-    An image that could not be transferred stays where it is and is listed as unreadable with the reason. Raises
+    Where the run had begun that before it was interrupted, what is missing is done. An image that could not be
+    transferred stays where it is and is listed as unreadable with the reason. Whoever calls holds the `Lock`. Raises
     OutputError, with the run taken back, if the tables cannot be written.
     """
-    with Lock(out):
-        earlier = check_out(out, result.settings.folders, overwrite=overwrite)
+    record = read_record(out)
+    planned_before = has_plan(out, begun)
+    if record is not None and planned_before:
+        transfers = (Transfer(entry.source, entry.target) for entry in record.entries)
+        plan = Plan(str(out.absolute()), record.mode, tuple(transfers), record.folders)
+    else:
+        earlier = check_out(out, result.settings.folders, overwrite=begun.overwrite)
         plan = _plan(result, out, earlier.removable if earlier else frozenset())
         if earlier is not None:
             check_replacing(plan, earlier)
             remove_earlier(out)
-        with clock.stage(STAGES[result.settings.transfer]) as told:
-            failures = apply(plan, progress=None if told is None else lambda done, total, _bytes: told(done, total))
-        written = _with_places(result, out, plan, failures)
-        with clock.stage("writing"):
-            _write_tables(replace(written, seconds=clock.seconds), out)
+    with clock.stage(STAGES[result.settings.transfer]) as told:
+        progress = None if told is None else lambda done, total, _bytes: told(done, total)
+        roots = [os.path.realpath(folder) for folder in result.settings.folders]
+        if planned_before:
+            failures = replay(out, progress=progress)
+        else:
+            failures = apply(plan, run=begun.id, roots=roots, progress=progress)
+    written = _with_places(result, out, plan, failures)
+    with clock.stage("writing"):
+        _write_tables(replace(written, seconds=clock.seconds), out)
     return written
 
 
 def undo(out: str | os.PathLike[str]) -> tuple[Failure, ...]:
     """Take back the run in `out`: moved images return, copies, links and tables go; what others added stays.
 
-    Gives the files that could not be taken back, which stay. Also takes back a run that was cut off. Raises
+    Gives the files that could not be taken back, which stay. Also takes back a run that was cut off, and ends a taking
+    back that was. A run that was to replace an earlier one, and did not come so far, leaves that as it is. Raises
     OutputError if there is no run in `out`.
     """
+    folder = _run_folder(out)
+    with Lock(folder):
+        kept, record = Kept(folder, "cluster"), read_record(folder)
+        going = kept.going
+        if going is not None and kept.done is not None:  # nothing of the earlier run was replaced yet
+            kept.discard_going()
+            return ()
+        if record is None:
+            discard_all(folder)
+            remove_record(folder)
+            return ()
+        if going is not None or Kept(folder, "merge").going is not None:
+            adopt_tables(folder, going)
+        _end_review(folder)
+        begin_undoing(folder)
+        discard_all(folder)
+        return take_back(folder)
+
+
+def finish(out: str | os.PathLike[str], *, clock: Clock | None = None) -> Clustering | None:
+    """End the run in `out` that was cut off while it moved images or wrote tables; None if none was.
+
+    Raises OutputError if there is no run in `out`, or if it was cut off before: then the same command goes on with it.
+    """
+    folder = _run_folder(out)
+    clock = clock or Clock(None)
+    with Lock(folder):
+        check_not_undone(folder)
+        merging, kept = Kept(folder, "merge"), Kept(folder, "cluster")
+        begun = kept.going
+        if merging.going is not None:
+            from labelimg.clusterimg.merging import end_merge
+
+            return end_merge(folder, merging, clock)
+        if begun is None:
+            _end_review(folder)
+            replay(folder)
+            return None
+        record = read_record(folder)
+        if record is None or not has_plan(folder, begun):
+            text = "was interrupted before its first file: start it again with the same command, and it goes on"
+            raise OutputError(f"the run in {files.printable(folder)} {text}")
+        earlier = kept_result(kept, record.roots)
+        if earlier is None:
+            text = f"what the run in {files.printable(folder)} had found out cannot be read any more; {TAKE_IT_BACK}"
+            raise OutputError(text)
+        clock.add(earlier[0].seconds)
+        result = write_output(earlier[0], folder, begun, clock=clock)
+        kept.finish()
+    return replace(result, seconds=clock.seconds)
+
+
+def _end_review(folder: Path) -> None:
+    """End a review that was cut off while it was applied; tables that cannot be written are not in the way."""
+    from labelimg.clusterimg import review
+
+    with suppress(LabelimgError):
+        review.finish(folder)
+
+
+def _run_folder(out: str | os.PathLike[str]) -> Path:
     folder = Path(out)
     if not folder.is_dir():
         raise OutputError(f"no such folder: {files.printable(folder)}; check the spelling")
-    if read_record(folder) is None:
+    if read_record(folder) is None and not is_anything_kept(folder) and not is_being_undone(folder):
         raise OutputError(f"{files.printable(folder)} holds no run that could be taken back")
-    with Lock(folder):
-        from labelimg.clusterimg.review import finish
-
-        with suppress(LabelimgError):  # only tables can be in its way, and they are looked at below
-            finish(folder)
-        return take_back(folder)
+    return folder
 
 
 def _write_tables(result: Clustering, out: Path) -> None:

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
+from labelimg import files
 from labelimg.cache import FeatureCache
 from labelimg.clusterimg import flow
 from labelimg.clusterimg.batches import available_memory, shares, split
 from labelimg.clusterimg.clock import Clock, Stage
 from labelimg.clusterimg.engine import Engine
-from labelimg.clusterimg.extraction import Extracted, extract
+from labelimg.clusterimg.extraction import Extracted, Reader, extract
+from labelimg.clusterimg.kept import Kept, digest_of
 from labelimg.clusterimg.methods import DEFAULT, make_method
-from labelimg.clusterimg.pairs import Pairs, no_pairs
 from labelimg.clusterimg.pairwise import PairwiseEngine
-from labelimg.clusterimg.results import Clustering, Settings
-from labelimg.errors import UsageError
+from labelimg.clusterimg.results import Clustering, Settings, clustering_of
+from labelimg.errors import OutputError, UsageError
 from labelimg.files import printable
-from labelimg.images import Found, find_images
+from labelimg.images import Found, find_images, read_many
 
 Folder = str | os.PathLike[str]
 TRANSFERS = ("copy", "move", "hardlink", "symlink", "none")
@@ -57,7 +58,8 @@ def cluster(
     `parameters`: the method's own, and `size=(width, height)` or `scale`, what images are shrunk to.
 
     Nothing is written without `out`. With it and `dry_run` nothing is written either, but `written` says where each
-    image would go. Raises UsageError for an argument that cannot be, OutputError when `out` cannot be used,
+    image would go. A call that was interrupted goes on where it was when it is made again; one that was finished has
+    nothing to do then. Raises UsageError for an argument that cannot be, OutputError when `out` cannot be used,
     TransferError when a file cannot be put there. An image that cannot be read is listed in `unreadable`.
 
     >>> cluster("photos", method="ssim", threshold=0.6).clusters  # doctest: +SKIP
@@ -106,24 +108,81 @@ def run(
     threads: int | None,
     cache: FeatureCache | None,
     clock: Clock,
+    read: Reader = read_many,
 ) -> Clustering:
     """Group the images of the folders by checked settings, as the engine does it; `cluster` says the rest."""
     with clock.stage("finding images"):
         found = find_images(folders, recursive=settings.recursive, include=settings.include, exclude=settings.exclude)
-        if not found.paths:
-            raise UsageError(f"no images in {', '.join(map(printable, folders))}{why_none(found)}")
+    count = thread_count(threads)
+
+    def grouped(kept: Kept | None) -> Clustering:
+        _check_any(found, folders)
+        return _grouped(found, engine, settings, count, cache, clock, read, kept)
+
+    if out is not None and not dry_run:
+        return _into_folder(found, settings, Path(out), overwrite, clock, grouped)
+    _check_any(found, folders)
     if out is not None:
-        from labelimg.clusterimg.output import check_output
+        from labelimg.clusterimg.output import check_output, planned
 
         check_output(Path(out), settings, overwrite=overwrite)
-    result = _grouped(found, engine, settings, thread_count(threads), cache, clock)
+    result = grouped(None)
     if out is not None:
-        from labelimg.clusterimg.output import planned, write_output
+        result = planned(result, Path(out), overwrite=overwrite)
+    return replace(result, seconds=clock.seconds)
 
-        if dry_run:
-            result = planned(result, Path(out), overwrite=overwrite)
-        else:
-            result = write_output(result, Path(out), overwrite=overwrite, clock=clock)
+
+def _into_folder(
+    found: Found,
+    settings: Settings,
+    out: Path,
+    overwrite: bool,
+    clock: Clock,
+    grouped: Callable[[Kept], Clustering],
+) -> Clustering:
+    """Group the images and put them into the folder, or do what an interrupted run left to do there."""
+    from labelimg.clusterimg.continuing import (
+        TAKE_IT_BACK,
+        begin,
+        finished_before,
+        forget_if_cheap,
+        has_plan,
+        images_of,
+        keep,
+        kept_result,
+    )
+    from labelimg.clusterimg.earlier import check_place
+    from labelimg.clusterimg.output import write_output
+    from labelimg.clusterimg.record import read_record
+    from labelimg.lock import Lock
+
+    check_place(out, settings.folders)
+    if not files.is_there(out):
+        _check_any(found, settings.folders)
+    with Lock(out):
+        images = images_of(found, read_record(out))
+        if not images.count:
+            _check_any(found, settings.folders)
+        kept, begun, finished = begin(out, settings, images, overwrite=overwrite)
+        earlier = kept_result(kept, settings.folders)
+        if finished and earlier is not None:
+            return finished_before(out, earlier[0])
+        if earlier is None and (finished or has_plan(out, begun)):
+            raise OutputError(f"what a run in {printable(out)} had found out cannot be read any more; {TAKE_IT_BACK}")
+        computed = 0.0
+        try:
+            if earlier is not None:
+                clock.add(earlier[0].seconds)
+                result, computed = replace(earlier[0], kept="the whole result"), clock.total
+            else:
+                result = grouped(kept)
+                computed = clock.total
+                keep(kept, replace(result, seconds=clock.seconds))
+            result = write_output(result, out, begun, clock=clock)
+        except BaseException:
+            forget_if_cheap(out, kept, computed or clock.total)
+            raise
+        kept.finish()
     return replace(result, seconds=clock.seconds)
 
 
@@ -150,6 +209,11 @@ def thread_count(threads: int | None) -> int:
     return threads
 
 
+def _check_any(found: Found, folders: Sequence[Folder]) -> None:
+    if not found.paths:
+        raise UsageError(f"no images in {', '.join(map(printable, folders))}{why_none(found)}")
+
+
 def why_none(found: Found) -> str:
     """What else there is where no images were found, to be added to a complaint."""
     if found.skipped:
@@ -158,7 +222,14 @@ def why_none(found: Found) -> str:
 
 
 def _grouped(
-    found: Found, engine: Engine, settings: Settings, threads: int, cache: FeatureCache | None, clock: Clock
+    found: Found,
+    engine: Engine,
+    settings: Settings,
+    threads: int,
+    cache: FeatureCache | None,
+    clock: Clock,
+    read: Reader,
+    kept: Kept | None,
 ) -> Clustering:
     memory = available_memory() // 2
     source = engine.prepare(found.paths, threads=threads)
@@ -171,23 +242,43 @@ def _grouped(
             memory=memory,
             with_signatures=engine.by_signatures and (size is None or len(found.paths) > size),
             cache=cache,
+            read=read,
             progress=told,
         )
     grouper = engine.grouper(extracted.features, threads=threads, memory=memory, clock=clock)
     batches = []
     with clock.stage(engine.stage) as told:
         split_up = _batches(extracted, size or _batch_that_fits(extracted, memory))
-        before, total = 0, sum(engine.amount(len(rows)) for rows in split_up)
-        for rows in split_up:
+        before, total, taken = 0, sum(engine.amount(len(rows)) for rows in split_up), 0
+        for number, rows in enumerate(split_up):
             counted = None if told is None else lambda done, _, told=told, before=before: told(before + done, total)
-            batches.append(flow.group_batch(grouper, rows, counted))
+            images = digest_of([found.paths[row] for row in extracted.rows[rows].tolist()]) if kept is not None else ""
+            batch = kept.batch(number, images) if kept is not None else None
+            taken += batch is not None
+            if batch is None:
+                batch = flow.group_batch(grouper, rows, counted)
+                if kept is not None:
+                    kept.add(number, images, batch)
+            batches.append(batch)
             before += engine.amount(len(rows))
+        if kept is not None and len(split_up) > 1:
+            kept.flush()
     merged = None
     if settings.merge:
         with clock.stage("merging") as told:
             parts = [(batch.clusters, batch.outliers) for batch in batches]
             merged = flow.merge_batches(grouper, parts, rescue=settings.rescue, progress=told)
-    return _clustering(found, extracted, settings, tuple(batches), merged)
+    result = clustering_of(
+        root=Path(found.root),
+        images=tuple(Path(found.paths[row]) for row in extracted.rows),
+        unreadable=tuple(sorted((*found.unreadable, *extracted.unreadable), key=lambda each: each.path)),
+        skipped=found.skipped,
+        settings=settings,
+        batches=tuple(batches),
+        merged=merged,
+        decoded=extracted.decoded,
+    )
+    return replace(result, kept=f"{taken} of {len(split_up)} batches") if taken else result
 
 
 def _batches(extracted: Extracted, size: int) -> list[flow.Rows]:
@@ -203,49 +294,3 @@ def _batch_that_fits(extracted: Extracted, memory: int) -> int:
     if bytes_held <= memory:
         return max(len(extracted.rows), 1)
     return max(2, int(len(extracted.rows) * (memory / bytes_held)))
-
-
-def _clustering(
-    found: Found,
-    extracted: Extracted,
-    settings: Settings,
-    batches: tuple[flow.Batch, ...],
-    merged: flow.Merged | None,
-) -> Clustering:
-    images = tuple(Path(found.paths[row]) for row in extracted.rows)
-    clusters = merged.clusters if merged is not None else [rows for batch in batches for rows in batch.clusters]
-    if merged is not None:
-        outliers = merged.outliers
-    else:
-        outliers = np.sort(np.concatenate([batch.outliers for batch in batches])) if batches else np.empty(0, np.int32)
-    return Clustering(
-        root=Path(found.root),
-        images=images,
-        clusters=tuple(tuple(images[row] for row in rows) for rows in clusters),
-        outliers=tuple(images[row] for row in outliers),
-        unreadable=tuple(sorted((*found.unreadable, *extracted.unreadable), key=lambda each: each.path)),
-        skipped=found.skipped,
-        pairs=_all_pairs(batches, merged),
-        settings=settings,
-        batches=batches,
-        merged=merged,
-        decoded=extracted.decoded,
-    )
-
-
-def _all_pairs(batches: tuple[flow.Batch, ...], merged: flow.Merged | None) -> Pairs:
-    """The pairs of all batches and of the representatives; one that occurs in both is listed once."""
-    parts = [(batch.rows, batch.pairs) for batch in batches]
-    if merged is not None:
-        parts.append((merged.representatives, merged.pairs))
-    lists = [
-        (rows[pairs.i], rows[pairs.j], pairs.similarity, pairs.complete) for rows, pairs in parts if pairs is not None
-    ]
-    if not lists:
-        return no_pairs()
-    i, j = np.concatenate([part[0] for part in lists]), np.concatenate([part[1] for part in lists])
-    similarity = np.concatenate([part[2] for part in lists])
-    order = np.lexsort((j, i))
-    i, j, similarity = i[order], j[order], similarity[order]
-    new = np.r_[True, (i[1:] != i[:-1]) | (j[1:] != j[:-1])] if len(i) else np.empty(0, bool)
-    return Pairs(i[new], j[new], similarity[new], all(part[3] for part in lists))

@@ -6,7 +6,10 @@ is read from the disk, so that a run may be killed at any instant and nothing co
 - `plan.jsonl`: a line about the run, then one line for each file. JSON in ASCII keeps names of any bytes.
 - `pending.jsonl`: renames within OUT that were begun, while they last.
 - `wrote.json`: the tables and pages beside the folders.
-- `review.jsonl`: changes of a review that were not applied yet; see review_journal.py.
+- `review.jsonl`: changes of a review that were not applied yet, see `review_journal`.
+- `undoing`: the run is being taken back.
+
+What a run keeps to go on with lies beside it, see `kept`.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args
@@ -22,8 +25,11 @@ from typing import Any, Literal, get_args
 from labelimg import files
 from labelimg.errors import OutputError
 from labelimg.files import STATE_FOLDER, StrPath, printable
+from labelimg.images import has_image_ending
 
 TransferMode = Literal["copy", "move", "hardlink", "symlink", "none"]
+
+_UNDOING = "undoing"
 
 # What a file system makes of a time when it keeps it in units of this many nanoseconds.
 _TIME_UNITS_NS = (1, 100, 1_000, 1_000_000, 10_000_000, 1_000_000_000, 2_000_000_000)
@@ -46,11 +52,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class Record:
-    """What a run put into its output folder: how, which files, in which folders (relative, parents first)."""
+    """What a run put into its output folder: how, which files, in which folders (relative, parents first).
+
+    run: which run it was, see `kept.Begun`; roots: the folders that all sources lie in.
+    """
 
     mode: TransferMode
     entries: tuple[Entry, ...]
     folders: tuple[str, ...]
+    run: str = ""
+    roots: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,10 +105,13 @@ def read_record(out: StrPath) -> Record | None:
     try:
         head, *rest = lines
         entries = tuple(Entry(*row) for row in rest)
-        record = Record(head["mode"], entries, tuple(head["folders"]))
-        whole = head["entries"] == len(entries) and record.mode in get_args(TransferMode)
+        record = Record(head["mode"], entries, tuple(head["folders"]), head["run"], tuple(head["roots"]))
+        whole = head["entries"] == len(entries) and record.mode in get_args(TransferMode) and type(record.run) is str
+        whole = whole and all(map(_is_of_its_types, entries))
         names = [*record.folders, *(entry.target for entry in entries)]
         whole = whole and all(is_inside(name) for name in names)
+        inside = _inside_of(record.roots)
+        whole = whole and all(not entry.source or inside(entry.source) for entry in entries)
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise _damaged(out, "plan.jsonl") from error
     if not whole:
@@ -112,12 +126,18 @@ def relocate(out: StrPath, places: Mapping[str, str]) -> None:
     if record is not None and places:
         entries = tuple(replace(entry, target=places.get(entry.target, entry.target)) for entry in record.entries)
         folders = with_parents([*record.folders, *(folder_of(place) for place in places.values())])
-        write_record(out, Record(record.mode, entries, folders))
+        write_record(out, replace(record, entries=entries, folders=folders))
 
 
 def write_record(out: StrPath, record: Record) -> None:
     """Replace the record in `out`, down to the disk; renames that were pending are settled by it."""
-    head = {"mode": record.mode, "folders": record.folders, "entries": len(record.entries)}
+    head = {
+        "mode": record.mode,
+        "folders": record.folders,
+        "entries": len(record.entries),
+        "run": record.run,
+        "roots": record.roots,
+    }
     rows = ([e.source, e.target, e.size, e.mtime_ns, e.link] for e in record.entries)
     _write_lines(out, "plan.jsonl", [head, *rows])
     files.remove_file(_state(out, "pending.jsonl"))
@@ -171,13 +191,23 @@ def read_tables(out: StrPath) -> dict[str, tuple[int, int]]:
 
 def remove_record(out: StrPath) -> None:
     """Forget the run; the plan goes last, as it says what the rest is about."""
-    for name in ("review.jsonl", "pending.jsonl", "wrote.json", "plan.jsonl"):
+    for name in ("review.jsonl", "pending.jsonl", "wrote.json", "plan.jsonl", _UNDOING):
         files.remove_file(_state(out, name))
 
 
 def is_made_by_us(out: StrPath) -> bool:
     """Whether a run of ours left its record in the folder; names that others may use too say nothing."""
     return any(_state(out, name).is_file() for name in ("plan.jsonl", "wrote.json"))
+
+
+def begin_undoing(out: StrPath) -> None:
+    """Note down that the run in `out` is being taken back; raises OutputError."""
+    files.write_atomic(_state(out, _UNDOING), b"")
+
+
+def is_being_undone(out: StrPath) -> bool:
+    """Whether the run in `out` was being taken back when that was cut off."""
+    return _state(out, _UNDOING).is_file()
 
 
 class OnDisk:
@@ -290,7 +320,28 @@ def _renamed(root: Path, record: Record, renames: Renames) -> Record:
     entries += [Entry("", new, -1, -1) for new in done.values() if new not in known]
     places = (folder_of(name) for pair in renames.moved for name in pair)
     folders = with_parents([*record.folders, *renames.folders, *(place for place in places if place)])
-    return Record(record.mode, tuple(entries), folders)
+    return replace(record, entries=tuple(entries), folders=folders)
+
+
+def _is_of_its_types(entry: Entry) -> bool:
+    return (
+        type(entry.source) is type(entry.target) is str
+        and type(entry.size) is type(entry.mtime_ns) is int
+        and type(entry.link) in (str, type(None))
+    )
+
+
+def _inside_of(roots: Sequence[str]) -> Callable[[str], bool]:
+    """Whether a source may be: an image by its ending, below one of the roots, its path without detours."""
+    if not all(type(root) is str and is_plain(root) for root in roots):
+        return lambda _: False
+    below = tuple(root.rstrip("/") + "/" for root in roots)
+    return lambda source: source.startswith(below) and is_plain(source) and has_image_ending(source)
+
+
+def is_plain(path: str) -> bool:
+    """Whether a path is absolute and goes nowhere but down."""
+    return path.startswith("/") and os.path.normpath(path) == path and "\0" not in path
 
 
 def _state(out: StrPath, name: str) -> Path:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
+
 from labelimg.clusterimg.flow import Batch, Merged, Rows
-from labelimg.clusterimg.pairs import Pairs
+from labelimg.clusterimg.pairs import Pairs, no_pairs
 from labelimg.clusterimg.tried import Tried
 from labelimg.images import Unreadable
 
@@ -52,7 +54,8 @@ class Clustering:
     name order. outliers: images with no similar one. skipped: files that are no images. pairs: the similar pairs of
     all batches and of the representatives, as rows of images, sorted. batches, merged: how it came about; merged is
     None when the batches were left as they are, and clusters are then those of all batches, batch by batch.
-    written: where each image was put, if it was. seconds: by stage.
+    written: where each image was put, if it was. seconds: by stage. kept: of what an interrupted run had kept, how much
+    was gone on with, in words. earlier: an earlier call had finished it, and this one had nothing to do.
     """
 
     root: Path
@@ -69,6 +72,8 @@ class Clustering:
     written: Mapping[Path, Path] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     decoded: int = 0
+    kept: str = ""
+    earlier: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "written", MappingProxyType(dict(self.written)))
@@ -96,7 +101,7 @@ class Clustering:
     def folders(self) -> list[tuple[str, Rows]]:
         """The folder of each final cluster and of the outliers, with the rows in it."""
         if self.merged is not None:
-            return _named("results/", self.merged.clusters, self.merged.outliers)
+            return merged_folders(self.merged)
         return self.batch_folders()
 
     def batch_folders(self) -> list[tuple[str, Rows]]:
@@ -108,5 +113,60 @@ class Clustering:
         ]
 
 
+def merged_folders(merged: Merged) -> list[tuple[str, Rows]]:
+    """The folder of each merged cluster and of the outliers, with the rows in it."""
+    return _named("results/", merged.clusters, merged.outliers)
+
+
 def _named(prefix: str, clusters: tuple[Rows, ...], outliers: Rows) -> list[tuple[str, Rows]]:
     return [(f"{prefix}cluster_{k}", rows) for k, rows in enumerate(clusters)] + [(f"{prefix}outliers", outliers)]
+
+
+def clustering_of(
+    *,
+    root: Path,
+    images: tuple[Path, ...],
+    unreadable: tuple[Unreadable, ...],
+    skipped: int,
+    settings: Settings,
+    batches: tuple[Batch, ...],
+    merged: Merged | None,
+    decoded: int = 0,
+) -> Clustering:
+    """The clustering that batches, merged or not, make of the images."""
+    clusters = merged.clusters if merged is not None else [rows for batch in batches for rows in batch.clusters]
+    if merged is not None:
+        outliers = merged.outliers
+    else:
+        outliers = np.sort(np.concatenate([batch.outliers for batch in batches])) if batches else np.empty(0, np.int32)
+    return Clustering(
+        root=root,
+        images=images,
+        clusters=tuple(tuple(images[row] for row in rows) for rows in clusters),
+        outliers=tuple(images[row] for row in outliers),
+        unreadable=unreadable,
+        skipped=skipped,
+        pairs=_all_pairs(batches, merged),
+        settings=settings,
+        batches=batches,
+        merged=merged,
+        decoded=decoded,
+    )
+
+
+def _all_pairs(batches: tuple[Batch, ...], merged: Merged | None) -> Pairs:
+    """The pairs of all batches and of the representatives; one that occurs in both is listed once."""
+    parts = [(batch.rows, batch.pairs) for batch in batches]
+    if merged is not None:
+        parts.append((merged.representatives, merged.pairs))
+    lists = [
+        (rows[pairs.i], rows[pairs.j], pairs.similarity, pairs.complete) for rows, pairs in parts if pairs is not None
+    ]
+    if not lists:
+        return no_pairs()
+    i, j = np.concatenate([part[0] for part in lists]), np.concatenate([part[1] for part in lists])
+    similarity = np.concatenate([part[2] for part in lists])
+    order = np.lexsort((j, i))
+    i, j, similarity = i[order], j[order], similarity[order]
+    new = np.r_[True, (i[1:] != i[:-1]) | (j[1:] != j[:-1])] if len(i) else np.empty(0, bool)
+    return Pairs(i[new], j[new], similarity[new], all(part[3] for part in lists))

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from labelimg.cache import FeatureCache
 from labelimg.clusterimg.batches import available_memory
 from labelimg.clusterimg.clock import Clock, Stage
+from labelimg.clusterimg.continuing import settings_of
 from labelimg.clusterimg.engine import engine_of
 from labelimg.clusterimg.extraction import Extracted, extract
 from labelimg.clusterimg.flow import Rows
 from labelimg.clusterimg.pairs import Pairs, components
 from labelimg.clusterimg.pairwise import PairwiseGrouper
 from labelimg.clusterimg.pipeline import thread_count
-from labelimg.clusterimg.tables import SIMILARITIES, settings_of
+from labelimg.clusterimg.tables import SIMILARITIES
 
 if TYPE_CHECKING:
     from labelimg.clusterimg.review import Review

@@ -14,7 +14,7 @@ from typing import Any
 from labelimg import files
 from labelimg.clusterimg.flow import Rows
 from labelimg.clusterimg.pairs import Pairs
-from labelimg.clusterimg.results import REPRESENTATIVES, Clustering, Settings
+from labelimg.clusterimg.results import REPRESENTATIVES, Clustering
 from labelimg.errors import OutputError
 from labelimg.images import Unreadable
 
@@ -221,19 +221,6 @@ def read_run(out: Path) -> dict[str, Any]:
     ):
         raise OutputError(f"{files.printable(path)} is not a description of a run")
     return description
-
-
-def settings_of(run: dict[str, Any]) -> Settings:
-    """The settings that run.json keeps; raises OutputError where it does not say how the run was made."""
-    known = {field: value for field, value in run["settings"].items() if field in Settings.__dataclass_fields__}
-    try:
-        parameters = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in known["parameters"].items()
-        }
-        sequences = {name: tuple(known[name]) for name in ("folders", "include", "exclude")}
-        return Settings(**{**known, **sequences, "parameters": parameters})
-    except (KeyError, TypeError, AttributeError) as error:
-        raise OutputError(f"run.json does not say how the run was made: {error}") from error
 
 
 def read_unreadable(out: Path, root: Path) -> list[Unreadable]:

@@ -154,8 +154,8 @@ class Thumbnails:
         names: list[str] = []
 
         def jpegs() -> Iterator[bytes]:
-            known = ((self.name(row), row) for row in range(self._count))
-            for name, alike in groupby(heapq.merge(known, more, key=itemgetter(0)), key=itemgetter(0)):
+            known: Iterator[tuple[str, int | bytes]] = ((self.name(row), row) for row in range(self._count))
+            for name, alike in groupby(heapq.merge(known, iter(more), key=itemgetter(0)), key=itemgetter(0)):
                 *_, (_, last) = alike  # of equal names those in `more` come last
                 jpeg = last if isinstance(last, bytes) else self.get(last) or b""
                 names.append(name)

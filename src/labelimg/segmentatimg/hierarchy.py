@@ -8,6 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelimg.errors import UsageError
+from labelimg.segmentatimg.loops import (
+    connected,
+    grow,
+    lowest_places,
+    merge_order,
+    names_after,
+    neighbours,
+    renamed,
+    second_owners,
+    sums,
+)
 from labelimg.segmentatimg.pixels import as_rgb, lab
 from labelimg.segmentatimg.regions import Labels, Pixels, connected_regions
 
@@ -38,9 +49,6 @@ def levels(image_rgb: NDArray[Any], labels: NDArray[Any], n: int, *, finer: int 
             raise UsageError(f"{name} must be a whole number of at least {least}, got {value!r}")
     if not given.any():
         return [given.copy() for _ in range(finer + n)]
-    from labelimg.segmentatimg.kernels.merging import merge_order
-    from labelimg.segmentatimg.kernels.regions import neighbours, sums
-
     image_lab = lab(image)
     atoms = _atoms(image_lab, given, finer) if finer else given
     count = int(atoms.max())
@@ -49,8 +57,8 @@ def levels(image_rgb: NDArray[Any], labels: NDArray[Any], n: int, *, finer: int 
     owners = _grown(image_lab, atoms)
     size, total = sums(atoms, image_lab, count)
     pixels = np.maximum(size, 1).astype(np.float64)
-    a, b, length, strength = neighbours(owners, image_lab, count)
-    order = merge_order(a, b, length, strength, pixels, total / pixels[:, None], inside, CONTRAST, GROWTH, np.inf)
+    pairs = neighbours(owners, image_lab, count)
+    order = merge_order(pairs, pixels, total / pixels[:, None], inside, contrast=CONTRAST, growth=GROWTH)
     return _Hierarchy(atoms, owners, *order).maps(given, n, finer)
 
 
@@ -62,34 +70,26 @@ def joined(image_lab: Pixels, labels: Labels, most: float) -> Labels:
     """
     if not most or not labels.any():
         return labels
-    from labelimg.segmentatimg.kernels.merging import cut, merge_order
-    from labelimg.segmentatimg.kernels.regions import connected, neighbours, renamed, sums
-
     count = int(labels.max())
     size, total = sums(labels, image_lab, count)
-    a, b, length, strength = neighbours(labels, image_lab, count)
+    pairs = neighbours(labels, image_lab, count)
     pixels = np.maximum(size, 1).astype(np.float64)
     colour, inside = total / pixels[:, None], np.zeros(count + 1, np.int32)
-    first, second = merge_order(a, b, length, strength, pixels, colour, inside, CONTRAST, GROWTH, most)
-    merged: Labels = connected(renamed(labels, cut(first, second, len(first), count + 1)))[0]
-    return merged
+    first, second = merge_order(pairs, pixels, colour, inside, contrast=CONTRAST, growth=GROWTH, most=most)
+    return connected(renamed(labels, names_after(first, second, len(first), count + 1)))[0]
 
 
 def _grown(image_lab: Pixels, labels: Labels) -> Labels:
     """The labels with edges given to the segments beside them; the same array where there are none."""
     if labels.all():
         return labels
-    from labelimg.segmentatimg.kernels.growth import grow
-
     grown = labels.copy()
-    grow(grown, image_lab, np.empty((0, 0), np.int32))
+    grow(grown, image_lab)
     return grown
 
 
 def _atoms(image_lab: Pixels, given: Labels, finer: int) -> Labels:
     """Pieces of the segments, about 2 ** (finer + 1) of each: watersheds of the colours from a grid of quiet places."""
-    from labelimg.segmentatimg.kernels.growth import grow, lowest_places
-
     area = given.size / int(given.max()) / 2 ** (finer + 1)
     step = max(1, int(area**0.5))
     pieces = lowest_places(_gradient(image_lab), step)
@@ -128,11 +128,8 @@ class _Hierarchy:
         return fine + coarse
 
     def _names(self, segments: int) -> Labels:
-        from labelimg.segmentatimg.kernels.merging import cut
-
         merges = min(len(self._first), self._count - segments)
-        names: Labels = cut(self._first, self._second, merges, self._count + 1)
-        return names
+        return names_after(self._first, self._second, merges, self._count + 1)
 
     def _cut(self, segments: int) -> Labels:
         """A map no coarser than the given one: edges are where they were."""
@@ -143,8 +140,6 @@ class _Hierarchy:
         if self._owners is self._atoms:
             return connected_regions(names[self._atoms])
         if self._seconds is None:
-            from labelimg.segmentatimg.kernels.growth import second_owners
-
             self._seconds = second_owners(self._atoms, self._owners)
         mine = names[self._owners]
         result = np.where((self._atoms == 0) & (mine != names[self._seconds]), 0, mine)

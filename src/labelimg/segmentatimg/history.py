@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelimg.segmentatimg.geometry import Point, Positions, Rect
+from labelimg.segmentatimg.runs import put
 
 Values = NDArray[np.uint8]
 Painted = tuple[Positions, Positions, Values]
@@ -26,9 +27,7 @@ class Patch:
 
     def write(self, flat: NDArray[Any], values: Values) -> None:
         """Write values, `before` or `after`, to the map."""
-        from labelimg.segmentatimg.kernels import painting as kernels
-
-        kernels.put(flat, self.starts, self.lengths, values)
+        put(flat, self.starts, self.lengths, values)
 
     @property
     def nbytes(self) -> int:

@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelimg.segmentatimg.geometry import Positions, Rect, distinct
-
-Labels = NDArray[np.int32]
-Runs = tuple[Positions, Positions]
+from labelimg.segmentatimg.runs import Labels, Runs, connect, group, put, put_numbers, rect_of, runs_of, without
 
 _LARGE = 20_000  # runs
 
@@ -39,15 +37,13 @@ class SegmentIndex:
     """
 
     def __init__(self, labels: NDArray[Any] | None, height: int, width: int) -> None:
-        from labelimg.segmentatimg.kernels import painting as kernels
-
         self.height, self.width = height, width
         if labels is None:
             labels = np.zeros((0, width), np.int32)
-        starts, lengths, kinds = kernels.runs_of(labels)
-        number, count = kernels.connect(starts, lengths, kinds, width)
+        starts, lengths, kinds = runs_of(labels)
+        number, count = connect(starts, lengths, kinds, width)
         self._all = starts, lengths, number  # in raster order, by which a pixel's segment is found
-        self._starts, self._lengths, self._first = kernels.group(starts, lengths, number, count)
+        self._starts, self._lengths, self._first = group(starts, lengths, number, count)
         self._changed: dict[int, Runs] = {}
         self._family: dict[int, list[int]] = {}  # a segment of the map as it was given -> what cuts made of it
         self._root: dict[int, int] = {}  # the other way round
@@ -69,13 +65,11 @@ class SegmentIndex:
 
     def draw(self, out: Labels, cut: list[Positions]) -> None:
         """Write the label map (h, w): each pixel's segment, 0 where there is none; `cut` are the pixels of all cuts."""
-        from labelimg.segmentatimg.kernels import painting as kernels
-
         flat = out.reshape(-1)
         flat[:] = 0
-        kernels.put_numbers(flat, self._starts, self._lengths, self._first)
+        put_numbers(flat, self._starts, self._lengths, self._first)
         for segment, (starts, lengths) in self._changed.items():
-            kernels.put(flat, starts, lengths, np.array([segment], np.int32))
+            put(flat, starts, lengths, np.array([segment], np.int32))
         for positions in cut:
             flat[positions] = 0
 
@@ -104,24 +98,22 @@ class SegmentIndex:
 
     def _divide(self, segments: list[int], holes: Positions) -> list[tuple[int, Runs, int]]:
         """Take the holes out of segments: the new parts, their runs, and what each was a part of."""
-        from labelimg.segmentatimg.kernels import painting as kernels
-
         runs = [self.runs(segment) for segment in segments]
         nothing = runs[0][0][:0], runs[0][1][:0]
         self._changed.update(dict.fromkeys(segments, nothing))  # until parts are found
         owner = np.array(segments, np.int32)
         if len(segments) == 1:
-            starts, lengths, _ = kernels.without(*runs[0], holes)
+            starts, lengths, _ = without(*runs[0], holes)
         else:
             starts, lengths = (np.concatenate(each) for each in zip(*runs, strict=True))
             order = np.argsort(starts, kind="stable")
             owner = np.repeat(owner, [len(each[0]) for each in runs])
-            starts, lengths, source = kernels.without(starts[order], lengths[order], holes)
+            starts, lengths, source = without(starts[order], lengths[order], holes)
             owner = owner[order][source]
-        number, count = kernels.connect(starts, lengths, owner, self.width)
+        number, count = connect(starts, lengths, owner, self.width)
         whose = np.empty(count, np.int32)
         whose[number - 1] = owner
-        starts, lengths, first = kernels.group(starts, lengths, number, count)
+        starts, lengths, first = group(starts, lengths, number, count)
         sizes = np.add.reduceat(lengths, first[1:-1], dtype=np.int64) if count else np.empty(0, np.int64)
         by_size = np.lexsort((-sizes, whose))  # of each segment the largest part first, of equal ones the first
         keeps = np.zeros(count, np.bool_)
@@ -175,13 +167,3 @@ def _among(values: Labels, wanted: Labels) -> NDArray[np.bool_]:
     """Which values are among the wanted ones, which are sorted."""
     place = np.searchsorted(wanted, values)
     return np.asarray(wanted[np.minimum(place, len(wanted) - 1)] == values)
-
-
-def rect_of(runs: Runs, width: int) -> Rect:
-    """The rectangle around runs in raster order."""
-    from labelimg.segmentatimg.kernels import painting as kernels
-
-    starts, lengths = runs
-    if not len(starts):
-        return Rect()
-    return Rect(*(int(each) for each in kernels.bounds(starts, lengths, width)))

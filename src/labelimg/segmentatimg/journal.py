@@ -29,6 +29,7 @@ from labelimg import files
 from labelimg.errors import LabelimgError, OutputError, printable
 from labelimg.segmentatimg.history import Change
 from labelimg.segmentatimg.painting import Painting
+from labelimg.segmentatimg.runs import runs_of
 
 _VERSION = 1
 _KINDS = ("do", "undo", "redo", "state")
@@ -103,9 +104,7 @@ class Journal:
     def saving(self) -> None:
         """Call before the masks are saved: a crash in the middle of it then loses nothing."""
         if self._descriptor >= 0:
-            from labelimg.segmentatimg.kernels.painting import runs_of
-
-            self._follow(Change("state", 0, (runs_of(np.array(self._painting.paint)),)))
+            self._follow(Change("state", 0, (runs_of(self._painting.paint),)))
 
     def saved(self, base: str) -> None:
         """Call after the masks were saved, with their stamp: the journal is not needed any more and goes."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from labelimg.errors import UsageError
 from labelimg.segmentatimg.history import Painted, Patch, Values
-from labelimg.segmentatimg.index import Runs
+from labelimg.segmentatimg.runs import Runs, changes, only_value, put, runs_of
 
 Colour = tuple[int, int, int]
 Mask = NDArray[np.uint8]
@@ -62,34 +62,27 @@ class Paint:
 
     def patch(self, runs: Runs, number: int) -> Patch | None:
         """What gives the runs the number; None if they have it. It is not written yet."""
-        from labelimg.segmentatimg.kernels import painting as kernels
-
         if not len(runs[0]):
             return None
-        only = kernels.only_value(self.flat, *runs)
+        only = only_value(self.flat, *runs)
         if only == number:
             return None
         after = np.array([number], np.uint8)
         if only >= 0:
             return Patch(*runs, np.array([only], np.uint8), after)
-        starts, lengths, before = kernels.changes(self.flat, *runs, number)
+        starts, lengths, before = changes(self.flat, *runs, number)
         return Patch(starts, lengths, before, after)
 
     def all_runs(self) -> Painted:
         """All that is painted: runs and their numbers."""
-        from labelimg.segmentatimg.kernels import painting as kernels
-
-        starts, lengths, numbers = kernels.runs_of(self.map)
-        return starts, lengths, numbers
+        return runs_of(self.map)
 
     def differences(self, state: Sequence[Painted]) -> Painted:
         """What has to change for the paint to be `state`, all the runs that are painted there, and nothing else."""
-        from labelimg.segmentatimg.kernels import painting as kernels
-
         wanted = np.zeros_like(self.map)
         for starts, lengths, values in state:
             if len(starts):
-                kernels.put(wanted.reshape(-1), starts, lengths, values)
+                put(wanted.reshape(-1), starts, lengths, values)
         codes = np.where(wanted == self.map, np.int32(0), wanted.astype(np.int32) + 1)
-        starts, lengths, found = kernels.runs_of(codes)
+        starts, lengths, found = runs_of(codes)
         return starts, lengths, (found - 1).astype(np.uint8)

@@ -14,9 +14,9 @@ from labelimg.segmentatimg.geometry import Point, brush_runs, distinct, line_pix
 from labelimg.segmentatimg.geometry import Rect as Rect
 from labelimg.segmentatimg.history import Change as Change
 from labelimg.segmentatimg.history import Entry, History, Painted, Patch, Values
-from labelimg.segmentatimg.index import Labels, Runs, rect_of
 from labelimg.segmentatimg.paint import Colour as Colour
 from labelimg.segmentatimg.paint import Mask, Paint
+from labelimg.segmentatimg.runs import Labels, Runs, rect_of
 from labelimg.segmentatimg.segmentation import LabelMaps, Segmentation
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelimg.errors import UsageError
+from labelimg.segmentatimg.loops import absorb, connected, enlarged, grow, neighbours, renamed, sums
 
 Labels = NDArray[np.int32]
 Pixels = NDArray[np.uint8]
@@ -39,10 +40,7 @@ def connected_regions(labels: NDArray[Any]) -> Labels:
     array([[1, 0, 2],
            [1, 1, 3]], dtype=int32)
     """
-    from labelimg.segmentatimg.kernels.regions import connected
-
-    regions: Labels = connected(checked_labels(labels))[0]
-    return regions
+    return connected(checked_labels(labels))[0]
 
 
 def boundaries(labels: NDArray[Any]) -> NDArray[np.bool_]:
@@ -84,8 +82,6 @@ def absorb_small(image: Pixels, labels: Labels, least: int) -> Labels:
 
 
 def _absorbed(image: Pixels, labels: Labels, least: int, own: NDArray[np.bool_]) -> Labels:
-    from labelimg.segmentatimg.kernels.regions import absorb, connected, neighbours, renamed, sums
-
     count = int(labels.max())
     size, total = sums(labels, image, count)
     if (own & (size >= least))[1:].all():
@@ -95,8 +91,7 @@ def _absorbed(image: Pixels, labels: Labels, least: int, own: NDArray[np.bool_])
     names = absorb(a, b, size, total, least, own)
     if edges:
         names[size[names] < least] = 0
-    joined: Labels = connected(renamed(labels, names))[0]
-    return joined
+    return connected(renamed(labels, names))[0]
 
 
 def refined(image: Pixels, labels: Labels) -> Labels:
@@ -130,15 +125,12 @@ def refined(image: Pixels, labels: Labels) -> Labels:
 
 
 def _refined_once(image: Pixels, labels: Labels) -> Labels:
-    from labelimg.segmentatimg.kernels.growth import enlarged, grow
-    from labelimg.segmentatimg.kernels.regions import connected
-
     height, width = image.shape[:2]
     large = enlarged(labels, int(labels.max()), height, width)
-    grow(large, image, np.empty((0, 0), np.int32))
+    grow(large, image)
     pieces, count = connected(large)
     if count == labels.max():
-        return pieces  # type: ignore[no-any-return]
+        return pieces
     # Of each segment the largest piece is the segment, the first of equals.
     size = np.bincount(pieces.ravel(), minlength=count + 1)
     segment = np.zeros(count + 1, np.int32)

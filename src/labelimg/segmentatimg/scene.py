@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from labelimg.segmentatimg import kernels
 from labelimg.segmentatimg.pyramid import Bounds, EdgePyramid, PaintPyramid, image_levels, level_count
 from labelimg.segmentatimg.view import View
 
@@ -110,9 +111,7 @@ class PictureScene:
             height, width = out.shape[:2]
             cv2.cvtColor(image[top : top + height, left : left + width], cv2.COLOR_RGB2BGRA, dst=out)
             return
-        from labelimg.segmentatimg.kernels.composing import compose
-
-        compose(
+        kernels.compose(
             out,
             image,
             paint,
@@ -130,10 +129,8 @@ class PictureScene:
 
     def compose_close(self, view: View, left: int, top: int, out: Pixels) -> None:
         """Fill `out` with an enlarged part; the lines between segments are as thin as the window can draw them."""
-        from labelimg.segmentatimg.kernels.composing import compose_close
-
         x0, y0 = view.to_image((left, top))
-        compose_close(
+        kernels.compose_close(
             out,
             self.image,
             self._paint,

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from labelimg.errors import UsageError
 from labelimg.segmentatimg.geometry import Point, Positions, Rect
 from labelimg.segmentatimg.history import Entry, Patch, Values
-from labelimg.segmentatimg.index import Division, Labels, Runs, SegmentIndex, rect_of
+from labelimg.segmentatimg.index import Division, SegmentIndex
+from labelimg.segmentatimg.runs import THICKEST_EDGE, Labels, Runs, follow, put, rect_of
 
 METHOD_EDGE = 1
 """In the map of edges: the method drew the pixel."""
@@ -48,7 +49,7 @@ class Segmentation:
     A level is indexed when it is first gone to; cuts that were made by then are made in it, too. The edges are those of
     the finest level, so that the paint does not depend on the level: a map uint8 (h, w) of METHOD_EDGE and OWN. An
     edge pixel that is METHOD_EDGE alone *follows*: it has the colour of what it lies between, or none; see
-    `kernels.painting.follow`.
+    `runs.follow`.
     """
 
     def __init__(self, labels: LabelMaps, paint: Values, serial: int, level: int = 0) -> None:
@@ -110,7 +111,6 @@ class Segmentation:
             given = self._maps[level]
             if given is not None:
                 given = np.ascontiguousarray(given, np.int32)
-                given = given if given.flags.writeable else given.copy()  # compiled kernels would be others
             index = SegmentIndex(given, self._height, self._width)
             self._maps[level] = None  # from here on the index has it all
             for cut in self._cuts:
@@ -221,13 +221,10 @@ class Segmentation:
         return parts if 2 * sum(part.width * part.height for part in parts) < whole.width * whole.height else [whole]
 
     def _not_following(self, parts: Sequence[Rect], paint: Values) -> tuple[Positions, Values]:
-        from labelimg.segmentatimg.kernels import painting as kernels
-
         found = []
         for part in parts:
-            around = part.grown(kernels.THICKEST_EDGE, self._width, self._height)
-            corners = around.left, around.top, around.right, around.bottom
-            found.append(kernels.follow(paint, self._edges, self._drawn, self._rows, *corners))
+            around = part.grown(THICKEST_EDGE, self._width, self._height)
+            found.append(follow(paint, self._edges, self._drawn, self._rows, around))
         if len(found) == 1:
             return found[0][0], found[0][1]
         positions, colours = (np.concatenate(each) for each in zip(*found, strict=True))
@@ -241,8 +238,6 @@ class Segmentation:
         return patch
 
     def _make(self, cut: Cut) -> None:
-        from labelimg.segmentatimg.kernels import painting as kernels
-
         cut.divisions.clear()
         self._cuts.append(cut)
         flat = self._labels.reshape(-1)
@@ -250,13 +245,10 @@ class Segmentation:
             _divide(cut, level, index, flat[cut.positions] if level == self.level else None)
         division = cut.divisions.get(self.level)
         if division is not None:
-            for number, runs, _ in division.parts:
-                kernels.put(flat, *runs, np.array([number], np.int32))
+            _put_all(flat, [(runs, number) for number, runs, _ in division.parts])
             flat[cut.positions] = 0
 
     def _unmake(self, cut: Cut) -> None:
-        from labelimg.segmentatimg.kernels import painting as kernels
-
         last = self._cuts.pop()
         assert last is cut, "cuts are taken back in order"
         for level, made in cut.divisions.items():
@@ -264,8 +256,7 @@ class Segmentation:
         division = cut.divisions.get(self.level)
         if division is not None:
             flat = self._labels.reshape(-1)
-            for _, runs, segment in division.parts:
-                kernels.put(flat, *runs, np.array([segment], np.int32))
+            _put_all(flat, [(runs, segment) for _, runs, segment in division.parts])
             flat[division.positions] = division.numbers
 
 
@@ -289,6 +280,14 @@ def _divide(cut: Cut, level: int, index: SegmentIndex, numbers: Labels | None = 
     division = index.divide(cut.positions, index.numbers_at(cut.positions) if numbers is None else numbers)
     if len(division.positions):
         cut.divisions[level] = division
+
+
+def _put_all(flat: Labels, parts: Sequence[tuple[Runs, int]]) -> None:
+    """Write a number to the pixels of each part."""
+    if parts:
+        starts, lengths = (np.concatenate(each) for each in zip(*(runs for runs, _ in parts), strict=True))
+        numbers = np.array([number for _, number in parts], np.int32)
+        put(flat, starts, lengths, np.repeat(numbers, [len(runs[0]) for runs, _ in parts]))
 
 
 def _at(positions: Positions, before: NDArray[Any], after: NDArray[Any]) -> Patch:

@@ -199,8 +199,6 @@ class Session:
             picture.decoded = scene
             self._post(lambda: self._image_came(picture, arrays["image"], scene))
         elif part.kind == "segments":
-            import labelimg.segmentatimg.kernels.composing  # noqa: F401 - here nobody waits for numba
-
             labels, edges = arrays["labels"].array, EdgePyramid(arrays["edges"].array)
             self._post(lambda: self._segments_came(job, picture, labels, edges))
         elif part.kind == "levels":

@@ -15,6 +15,7 @@ from labelimg.decoding import Pixels, Shrink, read
 from labelimg.errors import UsageError, printable
 from labelimg.images import find_images
 from labelimg.segmentatimg.geometry import Positions
+from labelimg.segmentatimg.runs import runs_of
 
 Colour = tuple[int, int, int]
 Chosen = NDArray[np.bool_]
@@ -180,8 +181,6 @@ def find_matches(image: Pixels, templates: Sequence[Template], threshold: float 
 
 def paint_runs(match: Match, width: int, height: int) -> Iterator[tuple[Colour, tuple[Positions, Positions]]]:
     """Yield each colour of the match's segment with the runs of pixels that get it in an image of this size."""
-    from labelimg.segmentatimg.kernels.painting import runs_of
-
     template = match.template
     rows, columns = template.mask.shape
     if min(match.left, match.top) < 0 or match.left + columns > width or match.top + rows > height:

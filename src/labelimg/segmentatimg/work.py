@@ -173,6 +173,9 @@ def outcomes(jobs: Sequence[Job], processes: int) -> Iterator[tuple[int, Outcome
                 continue
             reason = "the process that segmented it was ended, perhaps for want of memory: try a smaller --work-size"
             yield alone[0], Unreadable(alone[1].image, reason)
+        except KeyboardInterrupt:
+            _end(pool)  # nothing is lost, and a large image may take a minute
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
         if alone is None and not suspects:
@@ -182,6 +185,11 @@ def outcomes(jobs: Sequence[Job], processes: int) -> Iterator[tuple[int, Outcome
 def _pool(processes: int) -> ProcessPoolExecutor:
     # Not forked: the progress bar's thread, OpenCV's and numba's would be missing in the child, their locks held.
     return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_process)
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    for process in list((pool._processes or {}).values()):
+        process.terminate()
 
 
 def _begin_process() -> None:

@@ -16,7 +16,7 @@ import typer
 from typer.testing import CliRunner
 
 import labelimg
-from labelimg import Training
+from labelimg import Training, images
 from labelimg.cli import app
 from labelimg.clusterimg.deep import fitting
 from labelimg.clusterimg.deep.autoencoders import Autoencoder, Shape
@@ -265,6 +265,38 @@ def test_an_autoencoder_is_trained_once_and_kept_beside_the_result(colours, tmp_
     assert kept.read_bytes() != written
     labelimg.deep_cluster(colours, **{**own, "out": tmp_path / "dry"}, dry_run=True)
     assert not (tmp_path / "dry.autoencoder.ckpt").exists()
+
+
+def test_training_and_embedding_decode_each_file_once_but_see_what_changed_in_between(colours, tmp_path, monkeypatch):
+    truncated_png(colours / "bad.png")
+    decoded: list[str] = []
+    read, fit = images.read, fitting.fit
+
+    def counted(path: str, shrink: Any) -> Any:
+        decoded.append(Path(path).name)
+        return read(path, shrink)
+
+    monkeypatch.setattr(images, "read", counted)
+    own = {"model": "autoencoder", "training": TINY, "clusters": [3], "threads": 2}
+    first = labelimg.deep_cluster(colours, out=tmp_path / "out", **own)
+    assert sorted(decoded) == sorted(path.name for path in colours.iterdir())
+    assert [Path(each.path).name for each in first.unreadable] == ["bad.png"]
+    again = labelimg.deep_cluster(colours, out=tmp_path / "out", overwrite=True, **own)  # from the files themselves
+    assert again.clusters == first.clusters
+
+    def changing(*given: Any, **named: Any) -> Any:
+        save(colours / "0red.png", np.zeros((20, 24, 3), np.uint8))
+        save(colours / "bad.png", np.zeros((20, 24, 3), np.uint8))
+        return fit(*given, **named)
+
+    monkeypatch.setattr(fitting, "fit", changing)
+    decoded.clear()
+    with labelimg.FeatureCache() as cache:
+        changed = labelimg.deep_cluster(colours, cache=cache, **own)
+        assert sorted(decoded) == sorted([*(path.name for path in colours.iterdir()), "0red.png", "bad.png"])
+        assert changed.unreadable == ()
+        together = next(set(cluster) for cluster in changed.clusters if colours / "bad.png" in cluster)
+        assert colours / "0red.png" in together
 
 
 def test_the_commands(colours, model, tmp_path, monkeypatch):

@@ -15,8 +15,10 @@ from labelimg.clusterimg.deep.grouper import Choosing
 from labelimg.clusterimg.pipeline import Folder, check_settings, run, thread_count
 from labelimg.clusterimg.results import Clustering, Settings
 from labelimg.errors import UsageError
+from labelimg.images import read_many
 
 if TYPE_CHECKING:
+    from labelimg.clusterimg.deep.decoded import Decoded
     from labelimg.clusterimg.deep.models import Model
     from labelimg.clusterimg.deep.training import Training
 
@@ -96,9 +98,9 @@ def deep_cluster(
     )
     check_settings(settings)
     if out is not None:
-        from labelimg.clusterimg.output import check_output
+        from labelimg.clusterimg.continuing import check_asked
 
-        check_output(Path(out), settings, overwrite=overwrite)
+        check_asked(Path(out), settings, overwrite=overwrite, but=("parameters",))
     from dataclasses import replace
 
     from labelimg.clusterimg.deep.embedding import Embedder
@@ -107,13 +109,14 @@ def deep_cluster(
 
     clock = Clock(progress)
     opened: Model
+    decoded: Decoded | None = None
     if name == AUTOENCODER:
         from labelimg.clusterimg.deep.training import Training, trained_beside
 
         if weights is not None or size is not None:
             raise UsageError("weights and size are not for the model autoencoder: its training says its size")
         keep = Path(out) if out is not None and not dry_run else None
-        name, opened = trained_beside(
+        name, opened, decoded = trained_beside(
             folders,
             settings,
             keep,
@@ -140,4 +143,5 @@ def deep_cluster(
         threads=threads,
         cache=cache,
         clock=clock,
+        read=decoded or read_many,
     )

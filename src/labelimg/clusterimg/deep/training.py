@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from labelimg.clusterimg.batches import available_memory
 from labelimg.clusterimg.clock import Clock, Stage
+from labelimg.clusterimg.deep.decoded import Decoded
 from labelimg.clusterimg.deep.extra import need
-from labelimg.clusterimg.extraction import extract
-from labelimg.clusterimg.features import Features
+from labelimg.clusterimg.extraction import extract, stamp
 from labelimg.clusterimg.pipeline import Folder, thread_count, why_none
 from labelimg.decoding import Shrink
 from labelimg.errors import ModelError, OutputError, UsageError, printable
@@ -211,10 +211,11 @@ def trained_beside(
     device: str,
     threads: int,
     clock: Clock,
-) -> tuple[str, Model]:
-    """The name and model of an autoencoder for these images: the one beside `out` if it was made so, else a new one.
+) -> tuple[str, Model, Decoded | None]:
+    """An autoencoder for these images, its name and model: the one beside `out` if it was made so, else a new one.
 
-    Without `out` it is not kept.
+    With a new one comes what the training decoded, without it None. A training that was interrupted goes on. Without
+    `out` it is not kept.
     """
     need("torch", "torchvision", "lightning")
     from tempfile import TemporaryDirectory
@@ -225,41 +226,40 @@ def trained_beside(
     data = data_of(folders, recursive=settings.recursive, include=settings.include, exclude=settings.exclude)
     with TemporaryDirectory(prefix="labelimg-") as scratch:
         target = Path(scratch, "model.ckpt")
+        interrupted = None
         if out is not None:
             target = out.absolute().with_name(f"{out.absolute().name}.autoencoder.ckpt")
             if target.exists():
                 checkpoint = read_checkpoint(target)
                 if dict(checkpoint.training) == _told(training, data) | {"done": True}:
-                    return str(target), of_autoencoder(str(target), checkpoint.model())
+                    return str(target), of_autoencoder(str(target), checkpoint.model()), None
+                if dict(checkpoint.training) == _told(training, data) | {"done": False}:
+                    interrupted = checkpoint
             check_target(target, resume=True, overwrite=True)
         found = _pixels(folders, training, data, threads, clock)
-        _trained(target, training, data, found, None, device, threads, clock)
+        _trained(target, training, data, found, interrupted, device, threads, clock)
         checkpoint = read_checkpoint(target)
-    return str(target), of_autoencoder(str(target), checkpoint.model())
+    return str(target), of_autoencoder(str(target), checkpoint.model()), found
 
 
 def _told(how: Training, data: dict[str, Any]) -> dict[str, Any]:
     return {"settings": asdict(how), "data": data}
 
 
-@dataclass(frozen=True, eq=False)
-class _Pictures:
-    features: Features  # of n images, (n, size, size, 3) uint8
-    unreadable: tuple[Unreadable, ...]
-
-
-def _pixels(folders: Sequence[Folder], how: Training, data: dict[str, Any], threads: int, clock: Clock) -> _Pictures:
+def _pixels(folders: Sequence[Folder], how: Training, data: dict[str, Any], threads: int, clock: Clock) -> Decoded:
     with clock.stage("finding images"):
         found = find_images(folders, recursive=data["recursive"], include=data["include"], exclude=data["exclude"])
         if not found.paths:
             raise UsageError(f"no images in {', '.join(map(printable, folders))}{why_none(found)}")
     with clock.stage("decoding") as told:
-        memory = available_memory() // 2
-        read = extract(found.paths, PixelSource(how.size), threads=threads, memory=memory, progress=told)
-    unreadable = tuple(sorted((*found.unreadable, *read.unreadable), key=lambda each: each.path))
+        memory, source = available_memory() // 2, PixelSource(how.size)
+        stamps = {path: stamp(path) for path in found.paths}
+        read = extract(found.paths, source, threads=threads, memory=memory, progress=told)
     if len(read.features) < 2:
         raise UsageError(f"to train needs at least 2 images that can be read; there are {len(read.features)}")
-    return _Pictures(read.features, unreadable)
+    places = {found.paths[row]: place for place, row in enumerate(read.rows.tolist())}
+    unreadable = {each.path: each for each in (*found.unreadable, *read.unreadable)}
+    return Decoded(source.shrink, read.features, places, unreadable, stamps)
 
 
 def _check_resumed(earlier: Checkpoint, how: Training, target: Path) -> None:
@@ -278,7 +278,7 @@ def _trained(
     target: Path,
     how: Training,
     data: dict[str, Any],
-    pictures: _Pictures,
+    pictures: Decoded,
     earlier: Checkpoint | None,
     device: str,
     threads: int,
@@ -290,7 +290,7 @@ def _trained(
     with clock.stage("training") as told:
         done, size = halving(
             lambda size: fit(
-                pictures.features.stacked(),
+                pictures.pixels.stacked(),
                 replace(how, batch_size=size),
                 target,
                 told=_told(how, data),
@@ -306,8 +306,8 @@ def _trained(
         epochs=done.epochs,
         best_epoch=done.best_epoch,
         loss=done.loss,
-        images=len(pictures.features),
+        images=len(pictures.pixels),
         batch_size=size,
-        unreadable=pictures.unreadable,
+        unreadable=tuple(sorted(pictures.unreadable.values(), key=lambda each: each.path)),
         seconds=sum(clock.seconds.values()),
     )

@@ -4,30 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit, types
+from numba import njit
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
 
-def _read_only(dimensions: int) -> Any:
-    # One signature for arrays that may be written to and for those that may not.
-    return types.Array(types.uint8, dimensions, "C", readonly=True)
-
-
-_SIGNATURE = types.void(
-    types.uint8[:, :, ::1],
-    _read_only(3),
-    _read_only(2),
-    _read_only(2),
-    _read_only(3),
-    _read_only(2),
-    _read_only(2),
-    *[types.int64] * 6,
-)
-
-
-@njit(_SIGNATURE, nogil=True, cache=True)
+@njit(error_model="numpy")
 def compose(
     out: Array,
     image: Array,
@@ -92,23 +75,7 @@ def compose(
             out[i, j, 0], out[i, j, 1], out[i, j, 2], out[i, j, 3] = blue, green, red, 255
 
 
-_LABELS = types.Array(types.int32, 2, "C", readonly=True)
-
-
-@njit(
-    types.void(
-        types.uint8[:, :, ::1],
-        _read_only(3),
-        _read_only(2),
-        _read_only(2),
-        _LABELS,
-        _read_only(2),
-        *[types.float64] * 3,
-        *[types.int64] * 4,
-    ),
-    nogil=True,
-    cache=True,
-)
+@njit(error_model="numpy")
 def compose_close(
     out: Array,
     image: Array,
@@ -172,11 +139,7 @@ def compose_close(
             out[i, j, 0], out[i, j, 1], out[i, j, 2], out[i, j, 3] = blue, green, red, 255
 
 
-@njit(
-    types.void(types.uint8[:, :, ::1], _LABELS, *[types.int64] * 1, *[types.float64] * 3, *[types.int64] * 4),
-    nogil=True,
-    cache=True,
-)
+@njit(error_model="numpy")
 def mark_segment(
     out: Array,
     labels: Array,

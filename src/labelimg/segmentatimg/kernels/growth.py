@@ -15,33 +15,39 @@ Array = NDArray[Any]
 _LEVELS = 256
 
 
-@njit(nogil=True, cache=True)
-def grow(labels: Array, image: Array, within: Array) -> None:
+@njit(error_model="numpy")
+def grow(
+    labels: Array,
+    image: Array,
+    within: Array,
+    offered: Array,
+    first: Array,
+    last: Array,
+    pixel: Array,
+    after: Array,
+    state: Array,
+) -> int:
     """Give each pixel of label 0 the label of a 4-neighbour, over the lowest differences of colour; in place.
 
     The watershed of Meyer's flooding: a pixel is reached over a path whose largest difference is the smallest there
     is, and among equals by the fewest steps. Growth never leaves the area of one value of `within`, which is empty
     (0, 0) where there is one area alone. Pixels that nothing reaches stay 0.
+
+    Returns 0 when it is done, 1 when there is no room left in `pixel` and `after` (int64): call again with longer ones
+    that begin with these. Between the calls the others keep where it is. Before the first: offered, uint16 (h, w), is
+    256 all over, first and last, int64 (256,), are -1, state, int64 (4,), is 0, 0, 0, -1.
     """
     height, width = labels.shape
     bounded = within.shape[0] > 0
-    offered = np.full((height, width), _LEVELS, np.uint16)  # the lowest level a pixel waits at
-    first = np.full(_LEVELS, -1, np.int64)
-    last = np.full(_LEVELS, -1, np.int64)
-    room = 1024
-    pixel = np.empty(room, np.int64)  # 4 * position + the way it was reached
-    after = np.empty(room, np.int64)
-    used = 0
-    free = np.int64(-1)
-    dy = np.array([0, 0, 1, -1])
-    dx = np.array([1, -1, 0, 0])
-    level = 0
-    start = np.int64(0)
+    # Queues of waiting pixels by level, first and last of each; `free` chains the places of those that were served.
+    start, level, used, free = state[0], state[1], state[2], state[3]
     total = height * width
+    room = pixel.shape[0]
     # Two phases in one loop: every labelled pixel offers itself to its neighbours, then the lowest level is served.
-    y = 0
-    x = 0
     while True:
+        if used + 4 > room:
+            state[0], state[1], state[2], state[3] = start, level, used, free
+            return 1
         if start < total:
             y = start // width
             x = start - y * width
@@ -54,7 +60,7 @@ def grow(labels: Array, image: Array, within: Array) -> None:
             while level < _LEVELS and first[level] == -1:
                 level += 1
             if level == _LEVELS:
-                break
+                return 0
             entry = first[level]
             first[level] = after[entry]
             code = pixel[entry]
@@ -66,12 +72,14 @@ def grow(labels: Array, image: Array, within: Array) -> None:
             x = place - y * width
             if labels[y, x] != 0:
                 continue
-            here = labels[y - dy[way], x - dx[way]]
+            sign = 1 - 2 * (way & 1)
+            here = labels[y - (way >> 1) * sign, x - (1 - (way >> 1)) * sign]
             labels[y, x] = here
             floor = level
-        for k in range(4):
-            v = y + dy[k]
-            u = x + dx[k]
+        for k in range(4):  # right, left, down, up
+            sign = 1 - 2 * (k & 1)
+            v = y + (k >> 1) * sign
+            u = x + (1 - (k >> 1)) * sign
             if v < 0 or u < 0 or v == height or u == width or labels[v, u] != 0:
                 continue
             if bounded and within[v, u] != within[y, x]:
@@ -84,14 +92,6 @@ def grow(labels: Array, image: Array, within: Array) -> None:
                 entry = free
                 free = after[entry]
             else:
-                if used == room:
-                    more_pixel = np.empty(2 * room, np.int64)
-                    more_pixel[:room] = pixel
-                    pixel = more_pixel
-                    more_after = np.empty(2 * room, np.int64)
-                    more_after[:room] = after
-                    after = more_after
-                    room *= 2
                 entry = used
                 used += 1
             pixel[entry] = 4 * (np.int64(v) * width + u) + k
@@ -103,24 +103,24 @@ def grow(labels: Array, image: Array, within: Array) -> None:
             last[cost] = entry
 
 
-@njit(nogil=True, cache=True)
-def enlarged(small: Array, count: int, height: int, width: int) -> Array:
-    """A label map at a larger size that is sure of its labels; 0 near boundaries, where `grow` decides.
+@njit(error_model="numpy")
+def enlarged(small: Array, out: Array, sure: Array, thick: Array) -> None:
+    """Fill `out`, int32, all 0, with a label map at a larger size that is sure of its labels; the rest stays 0.
 
     A pixel of `small` with equal neighbours all round (8) fills its block. Of a label that has no such pixel, each
-    fills the middle of its block.
+    fills the middle of its block. Room to work in: sure bool, as `small`; thick bool (n,), all False.
     """
     rows, columns = small.shape
-    sure = np.ones((rows, columns), np.bool_)
-    thick = np.zeros(count + 1, np.bool_)
+    height, width = out.shape
     for i in range(rows):
         for j in range(columns):
             label = small[i, j]
+            alike = True
             for v in range(max(0, i - 1), min(rows, i + 2)):
                 for u in range(max(0, j - 1), min(columns, j + 2)):
-                    sure[i, j] &= small[v, u] == label
-            thick[label] |= sure[i, j]
-    out = np.zeros((height, width), np.int32)
+                    alike &= small[v, u] == label
+            sure[i, j] = alike
+            thick[label] |= alike
     for i in range(rows):
         top = i * height // rows
         bottom = (i + 1) * height // rows
@@ -134,14 +134,12 @@ def enlarged(small: Array, count: int, height: int, width: int) -> Array:
                         out[y, x] = label
             elif not thick[label]:
                 out[(top + bottom) // 2, (left + right) // 2] = label
-    return out
 
 
-@njit(nogil=True, cache=True)
-def lowest_places(gradient: Array, step: int) -> Array:
-    """A label map with one pixel 1.. in each cell of step x step pixels: the one of the lowest gradient, else 0."""
+@njit(error_model="numpy")
+def lowest_places(gradient: Array, step: int, out: Array) -> None:
+    """Write 1.. into `out`, int32, all 0, at the lowest gradient of each cell of step x step pixels."""
     height, width = gradient.shape
-    out = np.zeros((height, width), np.int32)
     label = np.int32(0)
     for top in range(0, height, step):
         for left in range(0, width, step):
@@ -154,29 +152,25 @@ def lowest_places(gradient: Array, step: int) -> Array:
                         at_x = x
             label += np.int32(1)
             out[at_y, at_x] = label
-    return out
 
 
-@njit(nogil=True, cache=True)
-def second_owners(labels: Array, owners: Array) -> Array:
-    """For each pixel that is 0 in `labels`: the other label it lies between; its owner where there is none.
+@njit(error_model="numpy")
+def second_owners(labels: Array, owners: Array, out: Array, queue: Array) -> None:
+    """Fill `out` for each pixel that is 0 in `labels` with the other label it lies between; its owner if there is none.
 
     `owners` is `labels` grown. A pixel beside another owner has that one; it passes it on to the 0 pixels of its own
-    owner, step by step. int32, 0 where `labels` is not.
+    owner, step by step. out: int32, all 0, and 0 where `labels` is not. queue: int64 (h * w,), room to work in.
     """
     height, width = labels.shape
-    out = np.zeros((height, width), np.int32)
-    queue = np.empty(height * width, np.int64)
     put = 0
-    dy = np.array([0, 0, 1, -1])
-    dx = np.array([1, -1, 0, 0])
     for y in range(height):
         for x in range(width):
             if labels[y, x] != 0:
                 continue
             for k in range(4):
-                v = y + dy[k]
-                u = x + dx[k]
+                sign = 1 - 2 * (k & 1)
+                v = y + (k >> 1) * sign
+                u = x + (1 - (k >> 1)) * sign
                 if v < 0 or u < 0 or v == height or u == width:
                     continue
                 if owners[v, u] != owners[y, x]:
@@ -190,8 +184,9 @@ def second_owners(labels: Array, owners: Array) -> Array:
         x = queue[got] - y * width
         got += 1
         for k in range(4):
-            v = y + dy[k]
-            u = x + dx[k]
+            sign = 1 - 2 * (k & 1)
+            v = y + (k >> 1) * sign
+            u = x + (1 - (k >> 1)) * sign
             if v < 0 or u < 0 or v == height or u == width:
                 continue
             if labels[v, u] == 0 and out[v, u] == 0 and owners[v, u] == owners[y, x]:
@@ -202,4 +197,3 @@ def second_owners(labels: Array, owners: Array) -> Array:
         for x in range(width):
             if labels[y, x] == 0 and out[y, x] == 0:
                 out[y, x] = owners[y, x]
-    return out

@@ -1,7 +1,7 @@
-"""The inner loops of painting, compiled by numba.
+"""Compiled loops of painting.
 
 A *run* is a stretch of pixels of one row: its first flat position (row * width + column) and its length, both int32.
-Runs are kept in raster order. All functions release the GIL.
+Runs are kept in raster order.
 """
 
 from __future__ import annotations
@@ -14,29 +14,31 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-THICKEST_EDGE = 7
-"""An edge of more pixels than this, measured across, does not take the colour of what it lies between."""
 
-
-@njit(nogil=True, cache=True)
-def runs_of(values: Array) -> Any:
-    """The maximal runs of equal values other than 0 in a map (h, w): starts, lengths, values."""
+@njit(error_model="numpy")
+def count_runs(values: Array) -> int:
+    """How many maximal runs of equal values other than 0 a map (h, w) has."""
     height, width = values.shape
-    flat = values.ravel()
     count = 0
     for row in range(height):
-        before = 0
-        for at in range(row * width, (row + 1) * width):
-            count += flat[at] != before and flat[at] != 0
-            before = flat[at]
-    starts = np.empty(count, np.int32)
-    lengths = np.empty(count, np.int32)
-    kinds = np.empty(count, values.dtype)
+        before = np.int64(0)
+        for column in range(width):
+            value = np.int64(values[row, column])
+            count += value != before and value != 0
+            before = value
+    return count
+
+
+@njit(error_model="numpy")
+def runs_of(values: Array, starts: Array, lengths: Array, kinds: Array) -> None:
+    """Fill in the maximal runs of equal values other than 0 of a map (h, w), and their values; there is room."""
+    height, width = values.shape
     last = -1
     for row in range(height):
-        before = 0
-        for at in range(row * width, (row + 1) * width):
-            value = flat[at]
+        before = np.int64(0)
+        for column in range(width):
+            value = np.int64(values[row, column])
+            at = row * width + column
             if value != before:
                 if before != 0:
                     lengths[last] = at - starts[last]
@@ -47,19 +49,19 @@ def runs_of(values: Array) -> Any:
                 before = value
         if before != 0:
             lengths[last] = (row + 1) * width - starts[last]
-    return starts, lengths, kinds
 
 
-@njit(nogil=True, cache=True)
-def connect(starts: Array, lengths: Array, kinds: Array, width: int) -> Any:
-    """The 4-connected segments of runs: of each run the number of its segment, 1.. in raster order; and how many.
+@njit(error_model="numpy")
+def connect(starts: Array, lengths: Array, kinds: Array, width: int, number: Array, parent: Array) -> int:
+    """Fill `number` with each run's 4-connected segment, 1.. in raster order; returns how many there are.
 
     Runs are connected when they touch from one row to the next and are of one kind; `kinds` is as long as `starts`,
-    or of length 1 if all are of one kind.
+    or of length 1 if all are of one kind. number, parent (room to work in): int32, as long as `starts`.
     """
     count = starts.size
     several = kinds.size > 1
-    parent = np.arange(count).astype(np.int32)
+    for run in range(count):
+        parent[run] = run
     above = 0
     for run in range(count):
         first = starts[run] - width
@@ -82,7 +84,6 @@ def connect(starts: Array, lengths: Array, kinds: Array, width: int) -> Any:
                 else:
                     parent[a] = b
             other += 1
-    number = np.empty(count, np.int32)
     found = 0
     for run in range(count):
         if parent[run] == run:
@@ -94,41 +95,37 @@ def connect(starts: Array, lengths: Array, kinds: Array, width: int) -> Any:
                 root = parent[root]
             parent[run] = root
             number[run] = number[root]
-    return number, found
+    return found
 
 
-@njit(nogil=True, cache=True)
-def group(starts: Array, lengths: Array, number: Array, count: int) -> Any:
-    """The runs sorted by the number of their segment, each segment's in raster order; and where each begins.
+@njit(error_model="numpy")
+def group(
+    starts: Array, lengths: Array, number: Array, first: Array, at: Array, sorted_starts: Array, sorted_lengths: Array
+) -> None:
+    """Fill in the runs sorted by the number of their segment, each segment's in raster order; and where each begins.
 
-    Segment s has the runs first[s] : first[s + 1]; there is none of number 0.
+    Segment s has the runs first[s] : first[s + 1]; there is none of number 0. first: int64 (segments + 2,), all 0; at,
+    room to work in: one shorter.
     """
-    first = np.zeros(count + 2, np.int64)
     for run in range(starts.size):
         first[number[run] + 1] += 1
-    for segment in range(1, count + 2):
+    for segment in range(1, first.size):
         first[segment] += first[segment - 1]
-    at = first[:-1].copy()
-    sorted_starts = np.empty_like(starts)
-    sorted_lengths = np.empty_like(lengths)
+    for segment in range(at.size):
+        at[segment] = first[segment]
     for run in range(starts.size):
         place = at[number[run]]
         at[number[run]] += 1
         sorted_starts[place] = starts[run]
         sorted_lengths[place] = lengths[run]
-    return sorted_starts, sorted_lengths, first
 
 
-@njit(nogil=True, cache=True)
-def without(starts: Array, lengths: Array, holes: Array) -> Any:
-    """The runs without the pixels at `holes`, which are sorted, each once, and all lie in the runs.
+@njit(error_model="numpy")
+def without(starts: Array, lengths: Array, holes: Array, new_starts: Array, new_lengths: Array, source: Array) -> int:
+    """Fill in the runs without the pixels at `holes`, and which of the given runs each is a piece of; returns how many.
 
-    Starts, lengths, and which of the given runs each is a piece of.
+    The holes are sorted, each once, and all lie in the runs. There is room for as many as runs and holes together.
     """
-    most = starts.size + holes.size
-    source = np.empty(most, np.int64)
-    new_starts = np.empty(most, np.int32)
-    new_lengths = np.empty(most, np.int32)
     count = 0
     hole = 0
     for run in range(starts.size):
@@ -147,27 +144,30 @@ def without(starts: Array, lengths: Array, holes: Array) -> Any:
             new_lengths[count] = stop - at
             source[count] = run
             count += 1
-    return new_starts[:count].copy(), new_lengths[:count].copy(), source[:count].copy()
+    return count
 
 
-@njit(nogil=True, cache=True)
+@njit(error_model="numpy")
 def put(flat: Array, starts: Array, lengths: Array, values: Array) -> None:
     """Write a value to all pixels of each run; of one value only, the same to all."""
     last = values.size - 1
     for run in range(starts.size):
-        flat[starts[run] : starts[run] + lengths[run]] = values[min(run, last)]
+        value = values[min(run, last)]
+        for at in range(starts[run], starts[run] + lengths[run]):
+            flat[at] = value
 
 
-@njit(nogil=True, cache=True)
+@njit(error_model="numpy")
 def put_numbers(flat: Array, starts: Array, lengths: Array, first: Array) -> None:
     """Write the number of its segment to all pixels of each run, sorted as `group` does."""
     for segment in range(1, first.size - 1):
         for run in range(first[segment], first[segment + 1]):
-            flat[starts[run] : starts[run] + lengths[run]] = segment
+            for at in range(starts[run], starts[run] + lengths[run]):
+                flat[at] = segment
 
 
-@njit(nogil=True, cache=True)
-def only_value(flat: Array, starts: Array, lengths: Array) -> int:
+@njit(error_model="numpy")
+def only_value(flat: Array, starts: Array, lengths: Array) -> Any:
     """The value that all pixels of the runs have, -1 where they have several."""
     value = flat[starts[0]]
     for run in range(starts.size):
@@ -176,27 +176,32 @@ def only_value(flat: Array, starts: Array, lengths: Array) -> int:
             different |= flat[at] ^ value
         if different != 0:
             return -1
-    return int(value)
+    return np.int64(value)
 
 
-@njit(nogil=True, cache=True)
-def changes(flat: Array, starts: Array, lengths: Array, value: int) -> Any:
-    """The parts of the runs that are not of the value yet: starts, lengths, and the value that they have."""
+@njit(error_model="numpy")
+def count_changes(flat: Array, starts: Array, lengths: Array, value: int) -> int:
+    """How many runs `changes` finds."""
     count = 0
     for run in range(starts.size):
-        before = value
+        before: Any = value
         for at in range(starts[run], starts[run] + lengths[run]):
             count += flat[at] != before and flat[at] != value
-            before = flat[at]
-    new_starts = np.empty(count, np.int32)
-    new_lengths = np.empty(count, np.int32)
-    olds = np.empty(count, flat.dtype)
+            before = np.int64(flat[at])
+    return count
+
+
+@njit(error_model="numpy")
+def changes(
+    flat: Array, starts: Array, lengths: Array, value: int, new_starts: Array, new_lengths: Array, olds: Array
+) -> None:
+    """Fill in the parts of the runs that are not of the value yet, and the value they have; there is room for all."""
     last = -1
     for run in range(starts.size):
-        before = value
+        before: Any = value
         stop = starts[run] + lengths[run]
         for at in range(starts[run], stop):
-            old = flat[at]
+            old = np.int64(flat[at])
             if old != before:
                 if before != value:
                     new_lengths[last] = at - new_starts[last]
@@ -207,10 +212,9 @@ def changes(flat: Array, starts: Array, lengths: Array, value: int) -> Any:
                 before = old
         if before != value:
             new_lengths[last] = stop - new_starts[last]
-    return new_starts, new_lengths, olds
 
 
-@njit(nogil=True, cache=True)
+@njit(error_model="numpy")
 def bounds(starts: Array, lengths: Array, width: int) -> Any:
     """The rectangle around runs in raster order: left, top, right, bottom, half open."""
     left, right = width, 0
@@ -221,40 +225,57 @@ def bounds(starts: Array, lengths: Array, width: int) -> Any:
     return left, starts[0] // width, right, starts[-1] // width + 1
 
 
-@njit(nogil=True, cache=True)
-def _seen(paint: Array, edges: Array, row: int, column: int, down: int, across: int) -> Any:
+@njit(error_model="numpy")
+def _seen(paint: Array, edges: Array, row: int, column: int, down: int, across: int, most: int) -> Any:
     """What is seen from an edge pixel along a line through edge pixels that have no paint of their own.
 
     The steps to the first other pixel, and its paint; 0 for the paint where there is none near enough.
     """
     height, width = paint.shape
-    for step in range(1, THICKEST_EDGE + 1):
+    for step in range(1, most + 1):
         row += down
         column += across
         if row < 0 or column < 0 or row >= height or column >= width:
             break
         if edges[row, column] != 1:
             return step, paint[row, column]
-    return THICKEST_EDGE + 1, np.uint8(0)
+    return most + 1, np.uint8(0)
 
 
-@njit(nogil=True, cache=True)
-def follow(paint: Array, edges: Array, drawn: Array, rows: Array, left: int, top: int, right: int, bottom: int) -> Any:
-    """The edge pixels of the rectangle whose paint is not what follows from their surroundings: positions, colours.
+@njit(error_model="numpy")
+def follow(
+    paint: Array,
+    edges: Array,
+    drawn: Array,
+    rows: Array,
+    left: int,
+    top: int,
+    right: int,
+    bottom: int,
+    most: int,
+    positions: Array,
+    colours: Array,
+) -> int:
+    """Fill in the edge pixels of the rectangle whose paint is not what follows from their surroundings; how many.
+
+    positions int32, and colours uint8, what follows: there is room for all edge pixels of these rows.
 
     Only pixels with 1 in `edges` follow: those that a method drew and that nobody painted themselves. Such a pixel
     gets a colour when along one of the four lines through it the nearest other pixels on both sides have this colour
-    and the edge is at most THICKEST_EDGE pixels there; where the lines say different colours, none.
+    and the edge is at most `most` pixels there; where the lines say different colours, none.
 
     `drawn` are the positions of all pixels that the method drew, sorted; those of a row are rows[row] : rows[row + 1].
     """
     width = paint.shape[1]
-    most = rows[bottom] - rows[top]
-    positions = np.empty(most, np.int32)
-    colours = np.empty(most, np.uint8)
     found = 0
     for row in range(top, bottom):
-        first = rows[row] + np.searchsorted(drawn[rows[row] : rows[row + 1]], row * width + left)
+        first, last = rows[row], rows[row + 1]
+        while first < last:
+            middle = (first + last) >> 1
+            if drawn[middle] < row * width + left:
+                first = middle + 1
+            else:
+                last = middle
         for place in range(first, rows[row + 1]):
             column = drawn[place] - row * width
             if column >= right:
@@ -265,11 +286,11 @@ def follow(paint: Array, edges: Array, drawn: Array, rows: Array, left: int, top
             for line in range(4):
                 down = 0 if line == 0 else 1
                 across = 1 if line == 0 else line - 2
-                steps, there = _seen(paint, edges, row, column, down, across)
+                steps, there = _seen(paint, edges, row, column, down, across, most)
                 if there == 0 or there == colour:
                     continue
-                back, here = _seen(paint, edges, row, column, -down, -across)
-                if here == there and steps + back - 1 <= THICKEST_EDGE:
+                back, here = _seen(paint, edges, row, column, -down, -across, most)
+                if here == there and steps + back - 1 <= most:
                     if colour != 0:
                         colour = np.uint8(0)
                         break
@@ -278,4 +299,4 @@ def follow(paint: Array, edges: Array, drawn: Array, rows: Array, left: int, top
                 positions[found] = row * width + column
                 colours[found] = colour
                 found += 1
-    return positions[:found].copy(), colours[:found].copy()
+    return found

@@ -1,4 +1,4 @@
-"""Compiled loops over the pixels of a label map: connected regions, their sums, their neighbours, their growth."""
+"""Compiled loops over the pixels of a label map: connected regions, their sums, their neighbours."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 
-@njit(nogil=True, cache=True)
+@njit(error_model="numpy")
 def find_root(parent: Array, x: int) -> Any:
     """The root of x; the path to it is halved on the way."""
     while parent[x] != x:
@@ -20,7 +20,7 @@ def find_root(parent: Array, x: int) -> Any:
     return x
 
 
-@njit(nogil=True, cache=True)
+@njit(error_model="numpy")
 def _joined(parent: Array, a: int, b: int) -> Any:
     """Join two trees; the smaller root becomes the root, and is returned."""
     a = find_root(parent, a)
@@ -32,12 +32,13 @@ def _joined(parent: Array, a: int, b: int) -> Any:
     return b
 
 
-@njit(nogil=True, cache=True)
-def connected(labels: Array) -> Any:
-    """(regions int32 (h, w), their number): 4-connected pixels of one label, 1.. in raster order; 0 stays 0."""
+@njit(error_model="numpy")
+def connected(labels: Array, out: Array, parent: Array) -> int:
+    """Fill `out` with 4-connected pixels of one label, 1.. in raster order; 0 stays 0. Returns how many there are.
+
+    labels, out: int32 (h, w). parent: int32 (h * w + 1,), room to work in.
+    """
     height, width = labels.shape
-    parent = np.empty(1024, np.int32)
-    out = np.empty((height, width), np.int32)
     count = np.int32(0)
     for y in range(height):
         for x in range(width):
@@ -54,58 +55,48 @@ def connected(labels: Array) -> Any:
                 here = out[y - 1, x]
             else:
                 count += np.int32(1)
-                if count >= len(parent):
-                    larger = np.empty(2 * len(parent), parent.dtype)
-                    larger[: len(parent)] = parent
-                    parent = larger
                 parent[count] = count
                 here = count
             out[y, x] = here
     # A root is the smallest of its tree, so it comes first and has its final number when the others ask.
-    final = np.int32(0)
+    final = 0
     for k in range(1, count + 1):
         if parent[k] == k:
-            final += np.int32(1)
+            final += 1
             parent[k] = final
         else:
             parent[k] = parent[parent[k]]
     parent[0] = 0
-    flat = out.ravel()
-    for p in range(len(flat)):
-        flat[p] = parent[flat[p]]
-    return out, final
+    for y in range(height):
+        for x in range(width):
+            out[y, x] = parent[out[y, x]]
+    return final
 
 
-@njit(nogil=True, cache=True)
-def sums(labels: Array, image: Array, count: int) -> Any:
-    """(pixels int64 (count + 1,), sums of the channels int64 (count + 1, c)) of each label; rows by label."""
+@njit(error_model="numpy")
+def sums(labels: Array, image: Array, size: Array, total: Array) -> None:
+    """Add each label's pixels to `size`, int64 (n,), and their channels to `total`, int64 (n, c); rows by label."""
     height, width = labels.shape
-    channels = image.shape[2]
-    size = np.zeros(count + 1, np.int64)
-    total = np.zeros((count + 1, channels), np.int64)
     for y in range(height):
         for x in range(width):
             label = labels[y, x]
             size[label] += 1
-            for c in range(channels):
+            for c in range(image.shape[2]):
                 total[label, c] += image[y, x, c]
-    return size, total
 
 
-@njit(nogil=True, cache=True)
-def places(labels: Array, count: int) -> Array:
-    """Sums of the x and the y of the pixels of each label, int64 (count + 1, 2)."""
+@njit(error_model="numpy")
+def places(labels: Array, total: Array) -> None:
+    """Add the x and the y of each label's pixels to `total`, int64 (n, 2)."""
     height, width = labels.shape
-    total = np.zeros((count + 1, 2), np.int64)
     for y in range(height):
         for x in range(width):
             label = labels[y, x]
             total[label, 0] += x
             total[label, 1] += y
-    return total
 
 
-@njit(nogil=True, cache=True)
+@njit(error_model="numpy")
 def difference(image: Array, y: int, x: int, v: int, u: int) -> Any:
     """The largest difference of a channel between two pixels, 0 to 255."""
     most: Any = 0
@@ -115,26 +106,19 @@ def difference(image: Array, y: int, x: int, v: int, u: int) -> Any:
     return most
 
 
-@njit(nogil=True, cache=True)
-def neighbours(labels: Array, image: Array, count: int) -> Any:
-    """Pairs of labels that touch: (a, b int32, a < b; length, strength int64), in the order they are met.
+@njit(error_model="numpy")
+def neighbours(
+    labels: Array, image: Array, count: int, key: Array, at: Array, a: Array, b: Array, length: Array, strength: Array
+) -> int:
+    """Pairs of labels that touch, in the order they are met; returns how many, -1 if more than there is room for.
 
-    length: pairs of pixels side by side; strength: the sum of the differences of the colours across them. 0 touches
-    nothing. The labels are 4-connected.
+    labels: 1 .. count; 0 touches nothing. Fills a, b (int32, a < b), length, strength (int64, which are 0): pairs of
+    pixels side by side, and the sum of the differences of the colours across them. key, at: a table of int64 and int32
+    to find a pair by, of a power of two of places; all of `key` is -1.
     """
     height, width = labels.shape
-    slots = 64
-    while slots < 8 * count:
-        slots *= 2
-    key = np.full(slots, -1, np.int64)
-    at = np.empty(slots, np.int32)
-    room = 4 * count + 16
-    a = np.empty(room, np.int32)
-    b = np.empty(room, np.int32)
-    length = np.zeros(room, np.int64)
-    strength = np.zeros(room, np.int64)
     n = 0
-    mask = slots - 1
+    mask = key.shape[0] - 1
     for y in range(height):
         for x in range(width):
             here = labels[y, x]
@@ -155,8 +139,8 @@ def neighbours(labels: Array, image: Array, count: int) -> Any:
                 while key[slot] != wanted and key[slot] != -1:
                     slot = (slot + 1) & mask
                 if key[slot] == -1:
-                    if n == room:
-                        raise ValueError("labels must be 4-connected")  # else the pairs are not those of a plane
+                    if n == a.shape[0]:
+                        return -1
                     key[slot] = wanted
                     at[slot] = n
                     a[n] = low
@@ -165,25 +149,36 @@ def neighbours(labels: Array, image: Array, count: int) -> Any:
                 e = at[slot]
                 length[e] += 1
                 strength[e] += difference(image, y, x, v, u)
-    return a[:n], b[:n], length[:n], strength[:n]
+    return n
 
 
-@njit(nogil=True, cache=True)
-def absorb(a: Array, b: Array, size: Array, total: Array, least: int, own: Array) -> Array:
-    """What each label becomes, int32 (count + 1,), when those that cannot stand alone join a neighbour.
+@njit(error_model="numpy")
+def absorb(
+    a: Array,
+    b: Array,
+    size: Array,
+    total: Array,
+    least: int,
+    own: Array,
+    parent: Array,
+    stands: Array,
+    best: Array,
+    nearest: Array,
+    left: Array,
+    right: Array,
+) -> None:
+    """Fill `parent`, int32 (n,), with what each label becomes when those that cannot stand alone join a neighbour.
 
-    A label stands alone if it has at least `least` pixels and `own`, bool (count + 1,), is set. In rounds: each label
-    that does not chooses the touching label of the nearest mean colour (the lower one of equals), and joins it unless
-    it has come to stand alone meanwhile; until all do or those that do not have no neighbour. `size`, `total` and `own`
-    are written over.
+    a, b, size, total: of `neighbours` and `sums`. A label stands alone if it has at least `least` pixels and `own`,
+    bool (n,), is set. In rounds: each label that does not chooses the touching label of the nearest mean colour (the
+    lower one of equals), and joins it unless it has come to stand alone meanwhile; until all do or those that do not
+    have no neighbour. `size`, `total` and `own` are written over. Room to work in: stands bool, best int32, nearest
+    float64, all (n,); left, right int32, as long as `a`.
     """
     count = len(size) - 1
-    parent = np.arange(count + 1).astype(np.int32)
-    stands = own & (size >= least)
-    best = np.empty(count + 1, np.int32)
-    nearest = np.empty(count + 1, np.float64)
-    left = np.empty(len(a), np.int32)
-    right = np.empty(len(a), np.int32)
+    for k in range(count + 1):
+        parent[k] = k
+        stands[k] = own[k] and size[k] >= least
     n = 0
     for e in range(len(a)):
         if not (stands[a[e]] and stands[b[e]]):
@@ -193,8 +188,9 @@ def absorb(a: Array, b: Array, size: Array, total: Array, least: int, own: Array
     again = n > 0
     while again:
         again = False
-        best[:] = -1
-        nearest[:] = np.inf
+        for k in range(count + 1):
+            best[k] = -1
+            nearest[k] = np.inf
         kept = 0
         for e in range(n):
             i = find_root(parent, left[e])
@@ -231,15 +227,12 @@ def absorb(a: Array, b: Array, size: Array, total: Array, least: int, own: Array
                 total[root, c] += total[other, c]
     for k in range(count + 1):
         parent[k] = find_root(parent, k)
-    return parent
 
 
-@njit(nogil=True, cache=True)
-def renamed(labels: Array, names: Array) -> Array:
-    """names[labels], int32."""
-    out = np.empty(labels.shape, np.int32)
+@njit(error_model="numpy")
+def renamed(labels: Array, names: Array, out: Array) -> None:
+    """Fill `out` with names[labels]; all int32."""
     height, width = labels.shape
     for y in range(height):
         for x in range(width):
             out[y, x] = names[labels[y, x]]
-    return out

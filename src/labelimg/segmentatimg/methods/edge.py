@@ -32,10 +32,8 @@ class Edge(Method):
 
     def cut(self, image_rgb: Pixels) -> Labels:
         """The segments, 0 on edges. Thin lines: segments grow until they meet, where the colours differ most."""
-        import numpy as np
-
         from labelimg.segmentatimg.hierarchy import joined
-        from labelimg.segmentatimg.kernels.growth import grow
+        from labelimg.segmentatimg.loops import grow
         from labelimg.segmentatimg.pixels import lab
         from labelimg.segmentatimg.regions import absorb_small, boundaries, connected_regions
 
@@ -43,7 +41,7 @@ class Edge(Method):
         labels = absorb_small(image_lab, connected_regions(self.raw(image_rgb)), self.min_size)
         if self.lines == "full" or labels.all():
             return labels
-        grow(labels, image_lab, np.empty((0, 0), np.int32))
+        grow(labels, image_lab)
         labels = joined(image_lab, labels, self.join)
         labels[boundaries(labels)] = 0
         # Lines may cut off corners of a few pixels.

@@ -54,7 +54,7 @@ def means_of(image_lab: Pixels, pieces: Any) -> tuple[Any, Any]:
     """The pixels of each superpixel, int64 (n,), and their mean L, a, b, x, y, float32 (n, 5); 0 where it has none."""
     import numpy as np
 
-    from labelimg.segmentatimg.kernels.regions import places, sums
+    from labelimg.segmentatimg.loops import places, sums
 
     last = int(pieces.max())
     size, colours = sums(pieces, image_lab, last)
