@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QApplication, QMessageBox
 
 from labelimg.app import theme
 from labelimg.app.help_window import HelpWindow
-from labelimg.app.review_commands import COMMANDS, MOUSE, ORDERS
+from labelimg.app.review_commands import BY_NAME, COMMANDS, MOUSE, ORDERS
 from labelimg.app.review_dialogs import ApplyDialog, NameDialog, ask_discarding, ask_leaving
 from labelimg.app.review_dragging import NEW
 from labelimg.app.review_gallery import SIDES
@@ -189,7 +189,7 @@ class ReviewController(QObject):
     def _order(self, name: str) -> None:
         self.page.order = ORDERS[name]
         self.window.actions_by_name[name].setChecked(True)
-        self.window.order.setCurrentIndex(list(ORDERS).index(name))
+        self.window.order.setText(f"{BY_NAME[name].text} ▾")
 
     def _fold(self, number: int) -> None:
         self.page.folded ^= {number}
@@ -219,13 +219,19 @@ class ReviewController(QObject):
             return False
         if made:
             self.gallery.cut[:] = False
-            self.window.message.notice(f"{change.text[:1].upper()}{change.text[1:]}")
+            self._tell(change.text)
             self.show_review()
             row = current if current >= 0 else int(change.rows[0]) if len(change.rows) else -1
             if row >= 0 and len(change.rows):
                 self.gallery.choose(change.rows, current=row)
             self._follow_whole()
         return made
+
+    def _tell(self, text: str) -> None:
+        """Say what was done, in the status line: what changed can be seen."""
+        self.window.last.setText(printable(f"{text[:1].upper()}{text[1:]}"))
+        if not self.window.message.is_warning:
+            self.window.message.hide()
 
     def drop(self, rows: list[int], number: int) -> None:
         """Images go to a cluster, to the outliers, or become one."""
@@ -243,7 +249,7 @@ class ReviewController(QObject):
     def _go_along(self, go: Callable[[], bool], text: str) -> None:
         try:
             if go():
-                self.window.message.notice(f"{'Undone' if go == self.review.undo else 'Done again'}: {text}")
+                self._tell(f"{'undone' if go == self.review.undo else 'done again'}: {text}")
         except LabelimgError as error:
             self.window.message.warn(str(error))
         self.show_review()
@@ -411,12 +417,14 @@ class ReviewController(QObject):
         if number > OUTLIERS:
             if self.window.zoom.isVisible():
                 self.window.zoom.leave()
+            self.window.message.hide()
             self.splitting.begin(number)
             self._show_state()
 
     def _preview(self, change: Change) -> None:
         sections, titles, changed = self.page.sections(self.review.now.after(change), only=self.splitting.number)
         self.gallery.show_sections(sections, titles, changed)
+        self.gallery.verticalScrollBar().setValue(0)
 
     def _split(self) -> None:
         change = self.splitting.change()

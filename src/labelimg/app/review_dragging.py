@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPoint, QRect, Qt, QTimer
-from PySide6.QtGui import QPixmap
+from PySide6.QtCore import QPoint, QRect, QRectF, Qt, QTimer
+from PySide6.QtGui import QColor, QPainter, QPixmap
 from PySide6.QtWidgets import QApplication, QLabel, QRubberBand
 
+from labelimg.app import theme
 from labelimg.clusterimg.arrangement import OUTLIERS
 from labelimg.clusterimg.gallery import Hit
 
@@ -140,22 +141,22 @@ class Dragging:
         self._ghost.raise_()
 
     def _draw_ghost(self) -> None:
+        """The image in hand follows the pointer, with how many there are."""
         row = self.rows[0] if self._view.current not in self.rows else self._view.current
-        rect = self._view.rect_of(row).adjusted(0, 0, 0, -20)
+        rect = self._view.rect_of(row)
+        rect.setHeight(self._view.gallery.picture[1])
         seen = rect.isValid() and self._view.viewport().rect().contains(rect)
-        picture = self._view.viewport().grab(rect) if seen else QPixmap()
-        if not picture.isNull():
-            picture = picture.scaled(
-                72, 72, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
-            )
+        picture = self._view.viewport().grab(rect) if seen else QPixmap(110, 60)
+        if not seen:
+            picture.fill(QColor(theme.current().hover))
+        picture = picture.scaled(
+            110, 88, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+        )
         count = len(self.rows)
+        if count > 1:
+            _add_badge(picture, f"{count:,}")
+        self._ghost.setPixmap(picture)
         what = "1 image" if count == 1 else f"{count:,} images"
-        if picture.isNull():
-            self._ghost.setPixmap(QPixmap())
-            self._ghost.setText(what)
-        else:
-            self._ghost.setPixmap(picture)
-        self._ghost.setToolTip(what)
         for number, zone in self.zones.items():
             where = "a new cluster" if number == NEW else "the outliers"
             zone.setText(f"{what} to {where}")
@@ -222,3 +223,20 @@ class Dragging:
             self._band = None
         self._view.viewport().setCursor(Qt.CursorShape.ArrowCursor)
         self._view.viewport().update()
+
+
+def _add_badge(picture: QPixmap, text: str) -> None:
+    look = theme.current()
+    painter = QPainter(picture)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    font = painter.font()
+    font.setBold(True)
+    painter.setFont(font)
+    width = painter.fontMetrics().horizontalAdvance(text) + 14
+    rect = QRectF(picture.width() / picture.devicePixelRatio() - width - 4, 4, width, 22)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(look.accent))
+    painter.drawRoundedRect(rect, 11, 11)
+    painter.setPen(QColor(look.accent_text))
+    painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, text)
+    painter.end()

@@ -3,49 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, Signal
-from PySide6.QtGui import (
-    QColor,
-    QFont,
-    QFontMetrics,
-    QKeyEvent,
-    QMouseEvent,
-    QPainter,
-    QPaintEvent,
-    QPen,
-    QPolygon,
-    QResizeEvent,
-    QWheelEvent,
-)
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QLineEdit
 
 from labelimg.app import theme
 from labelimg.app.review_dragging import Dragging
+from labelimg.app.review_drawing import FOLD, TilePainter, Title, draw_heading, draw_target
 from labelimg.app.review_pictures import Pictures
 from labelimg.clusterimg.gallery import MARGIN, NAME, Gallery, Hit, Section
 from labelimg.errors import printable
 
 SIDES = (72, 96, 128, 160, 208, 272, 352)
-_FOLD = 22  # the width of the sign by which a section is folded
 _ARROWS = {
     Qt.Key.Key_Left: "left",
     Qt.Key.Key_Right: "right",
     Qt.Key.Key_Up: "up",
     Qt.Key.Key_Down: "down",
 }
-
-
-@dataclass(frozen=True)
-class Title:
-    """What a section's heading says: the folder's name, something beside it, and whether it is pending."""
-
-    name: str
-    details: str
-    changed: bool = False
 
 
 class GalleryView(QAbstractScrollArea):
@@ -205,7 +183,7 @@ class GalleryView(QAbstractScrollArea):
         self._close_editor()
         editor = self._editor = QLineEdit(self._titles[section].name, self.viewport())
         rect = self.heading_rect(number)
-        editor.setGeometry(MARGIN + _FOLD - 8, rect.top() + 5, min(420, rect.width() - 80), rect.height() - 9)
+        editor.setGeometry(MARGIN + FOLD - 8, rect.top() + 5, min(420, rect.width() - 80), rect.height() - 9)
         editor.selectAll()
         editor.returnPressed.connect(lambda: self.renamed.emit(number, editor.text()))
         editor.installEventFilter(self)
@@ -253,7 +231,7 @@ class GalleryView(QAbstractScrollArea):
             return
         if event.button() != Qt.MouseButton.LeftButton:
             return
-        if hit.heading and point.x() < MARGIN + _FOLD:
+        if hit.heading and point.x() < MARGIN + FOLD:
             self.fold_wanted.emit(self.gallery.sections[hit.section].number)
             return
         self.dragging.pressed(point, hit)
@@ -279,7 +257,7 @@ class GalleryView(QAbstractScrollArea):
             self.dragging.moved(point)
             return
         hit = self.hit(point)
-        hand = hit.position >= 0 or (hit.heading and point.x() < MARGIN + _FOLD)
+        hand = hit.position >= 0 or (hit.heading and point.x() < MARGIN + FOLD)
         self.viewport().setCursor(Qt.CursorShape.PointingHandCursor if hand else Qt.CursorShape.ArrowCursor)
         tip = self._full_names[int(self.gallery.rows[hit.position])] if hit.position >= 0 else ""
         self.viewport().setToolTip(printable(tip))
@@ -305,7 +283,7 @@ class GalleryView(QAbstractScrollArea):
         if hit.position >= 0:
             self.zoom_wanted.emit(int(self.gallery.rows[hit.position]))
         elif hit.heading and self.may_change:
-            if event.position().x() < MARGIN + _FOLD:
+            if event.position().x() < MARGIN + FOLD:
                 self.fold_wanted.emit(self.gallery.sections[hit.section].number)
             elif self.gallery.sections[hit.section].number:
                 self.edit_name(self.gallery.sections[hit.section].number)
@@ -442,10 +420,13 @@ class GalleryView(QAbstractScrollArea):
         painter.fillRect(area, QColor(look.window))
         painter.translate(0, -self._top)
         top, bottom = area.top() + self._top, area.bottom() + 1 + self._top
-        tile = _Tile(painter, self.side, self.devicePixelRatioF(), look, self.font())
+        tile = TilePainter(painter, self.side, self.devicePixelRatioF(), look, self.font())
         for section in gallery.seen(top, bottom):
             if int(gallery.tops[section]) + gallery.heading(section)[3] > top:
-                self._draw_heading(painter, section, look)
+                folded = gallery.sections[section].folded
+                draw_heading(
+                    painter, QRect(*gallery.heading(section)), self._titles[section], look, self.font(), folded
+                )
             for position in gallery.seen_in(section, top, bottom):
                 left, upper, _, _ = gallery.place(position)
                 row = int(gallery.rows[position])
@@ -457,123 +438,5 @@ class GalleryView(QAbstractScrollArea):
                 unreadable = picture is None and self._pictures.is_unreadable(self._full_names[row])
                 tile.draw(left, upper, name, picture, *marks, cut=bool(self.cut[row]), unreadable=unreadable)
             if self.dragging.target == gallery.sections[section].number and self.dragging.is_dragging:
-                self._draw_target(painter, QRect(*gallery.area(section)), look)
+                draw_target(painter, QRect(*gallery.area(section)), look)
         painter.end()
-
-    def _draw_heading(self, painter: QPainter, section: int, look: theme.Theme) -> None:
-        title, rect = self._titles[section], QRect(*self.gallery.heading(section))
-        painter.setPen(QColor(look.line))
-        if section:
-            painter.drawLine(MARGIN, rect.top(), rect.right() - MARGIN, rect.top())
-        middle, left = rect.top() + 23, MARGIN + 3
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(QColor(look.faint), 1.6))
-        folded = self.gallery.sections[section].folded
-        sign = ((0, -4), (4, 0), (0, 4)) if folded else ((-2, -2), (2, 2), (6, -2))
-        painter.drawPolyline(QPolygon([QPoint(left + x, middle + y) for x, y in sign]))
-        left = MARGIN + _FOLD
-        bold = QFont(self.font())
-        bold.setWeight(QFont.Weight.DemiBold)
-        metrics = QFontMetrics(bold)
-        baseline = middle + metrics.ascent() // 2 - 1
-        painter.setFont(bold)
-        painter.setPen(QColor(look.text))
-        name = metrics.elidedText(printable(title.name), Qt.TextElideMode.ElideMiddle, rect.width() // 2)
-        painter.drawText(left, baseline, name)
-        left += metrics.horizontalAdvance(name) + 12
-        painter.setFont(self.font())
-        painter.setPen(QColor(look.faint))
-        painter.drawText(left, baseline, title.details)
-        left += QFontMetrics(self.font()).horizontalAdvance(title.details) + 12
-        if title.changed:
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(look.accent))
-            painter.drawEllipse(QPoint(left, middle), 3, 3)
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-
-    def _draw_target(self, painter: QPainter, area: QRect, look: theme.Theme) -> None:
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        tint = QColor(look.accent)
-        tint.setAlpha(26)
-        painter.setPen(QPen(QColor(look.accent), 2))
-        painter.setBrush(tint)
-        painter.drawRoundedRect(area.adjusted(6, 2, -6, -4), 10, 10)
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-
-
-class _Tile:
-    """Draws images, all of one size."""
-
-    def __init__(self, painter: QPainter, side: int, ratio: float, look: theme.Theme, font: QFont) -> None:
-        self._painter, self._side, self._look, self._ratio = painter, side, look, ratio
-        self.pixels = round(side * ratio)
-        self._font = QFont(font)
-        self._font.setPointSizeF(max(7.0, font.pointSizeF() - 1.0))
-        self._metrics = QFontMetrics(self._font)
-        self._text, self._faint = QColor(look.text), QColor(look.faint)
-        self._field, self._accent = QColor(look.hover), QColor(look.accent)
-        self._tint = QColor(look.accent)
-        self._tint.setAlpha(38)
-
-    def elided(self, name: str) -> str:
-        """As much of a name as there is room for."""
-        return self._metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, self._side)
-
-    def draw(
-        self,
-        left: int,
-        top: int,
-        name: str,
-        picture: object,
-        chosen: bool,
-        current: bool,
-        changed: bool,
-        *,
-        cut: bool,
-        unreadable: bool,
-    ) -> None:
-        """Draw an image at a place."""
-        painter, side = self._painter, self._side
-        body = QRect(left, top, side, side)
-        if chosen:
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            painter.setPen(QPen(self._accent, 2))
-            painter.setBrush(self._tint)
-            painter.drawRoundedRect(body.adjusted(-4, -4, 4, NAME + 1), 7, 7)
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-        elif current:
-            painter.setPen(QPen(self._faint, 1, Qt.PenStyle.DashLine))
-            painter.drawRect(body.adjusted(-4, -4, 3, NAME))
-        if picture is None:
-            painter.fillRect(body, self._field)
-            if unreadable:
-                painter.setPen(QColor(self._look.warning))
-                painter.setFont(self._font)
-                painter.drawText(body, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, "cannot be read")
-        else:
-            self._draw_picture(body, picture, cut)
-        painter.setPen(self._accent if chosen else self._text if current else self._faint)
-        painter.setFont(self._font)
-        painter.drawText(
-            QRect(left, top + side + 2, side, NAME - 4), Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop, name
-        )
-        if changed:
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            painter.setPen(QPen(QColor(self._look.window), 2))
-            painter.setBrush(self._accent)
-            painter.drawEllipse(QPoint(left + side - 8, top + 8), 6, 6)
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-
-    def _draw_picture(self, body: QRect, picture: object, cut: bool) -> None:
-        from PySide6.QtGui import QPixmap
-
-        assert isinstance(picture, QPixmap)
-        size = QSize(picture.width(), picture.height())
-        if max(size.width(), size.height()) > self.pixels:
-            size.scale(self.pixels, self.pixels, Qt.AspectRatioMode.KeepAspectRatio)
-        width, height = round(size.width() / self._ratio), round(size.height() / self._ratio)
-        place = QRect(body.left() + (self._side - width) // 2, body.top() + (self._side - height) // 2, width, height)
-        if cut:
-            self._painter.setOpacity(0.4)
-        self._painter.drawPixmap(place, picture)
-        self._painter.setOpacity(1.0)

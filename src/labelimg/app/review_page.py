@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from labelimg.app.review_gallery import Title
+from labelimg.app.review_drawing import Title
 from labelimg.clusterimg.arrangement import OUTLIERS, Arrangement
 from labelimg.clusterimg.flow import Rows
 from labelimg.clusterimg.gallery import Section

@@ -9,11 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from PySide6.QtCore import QObject, QSize, Qt, Signal
 from PySide6.QtGui import QImage, QPixmap
 
+from labelimg.clusterimg.gallery import picture_size
 from labelimg.clusterimg.thumbnails import Thumbnails
 from labelimg.decoding import Shrink, read
 from labelimg.errors import UnreadableImageError
 
-Key = tuple[str, int]  # the name of an image, and the longest side that it is wanted in, in pixels of the screen
+Key = tuple[str, int]  # the name of an image, and the width of the room for it, in pixels of the screen
 
 _KEPT_BYTES = 200_000_000
 _WAITING = 400  # what is asked for and not shown yet; what was scrolled past is forgotten
@@ -41,8 +42,10 @@ class Pictures(QObject):
         self._read.connect(self._keep)
 
     def get(self, name: str, side: int) -> QPixmap | None:
-        """The picture of a name, no longer than `side`, if it is at hand; else it will come, and one of another size is
-        given if there is one."""
+        """The picture of a name for a room of this width, if it is at hand.
+
+        Else it will come, and one of another size is given if there is one.
+        """
         key = name, side
         if key in self._known:
             self._known.move_to_end(key)
@@ -118,9 +121,10 @@ def _bytes(pixmap: QPixmap | None) -> int:
 
 
 def _fitted(image: QImage, side: int) -> QImage:
-    """The image in what a screen shows fastest, its longest side as long as that, but not much enlarged."""
-    longest = max(image.width(), image.height())
-    if longest > side or (longest < side and longest > side / _ENLARGED):
+    """The image in what a screen shows fastest, as large as its room is, but not much enlarged."""
+    width, height = picture_size(side)
+    factor = min(width / max(1, image.width()), height / max(1, image.height()))
+    if factor < 1 or 1 < factor < _ENLARGED:
         keep, smooth = Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
-        image = image.scaled(QSize(side, side), keep, smooth)
+        image = image.scaled(QSize(width, height), keep, smooth)
     return image.convertToFormat(QImage.Format.Format_RGB32)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from PySide6.QtCore import QEvent, QObject, QPoint, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QKeySequence
 from PySide6.QtWidgets import (
-    QComboBox,
     QLabel,
     QLineEdit,
     QMainWindow,
@@ -16,6 +15,7 @@ from PySide6.QtWidgets import (
     QSizePolicy,
     QSlider,
     QToolBar,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 from labelimg.app.commands import Command
 from labelimg.app.icons import icon
 from labelimg.app.messages import Message
-from labelimg.app.review_commands import BY_NAME, COMMANDS, CONTEXT, HELD, MENUS, ORDERS, TOOL_BAR
+from labelimg.app.review_commands import COMMANDS, CONTEXT, HELD, MENUS, ORDERS, TOOL_BAR
 from labelimg.app.review_gallery import SIDES, GalleryView
 from labelimg.app.review_pictures import Pictures
 from labelimg.app.review_split import SplitBar
@@ -107,12 +107,13 @@ class ReviewWindow(QMainWindow):
                 continue
             bar.addAction(self.actions_by_name[name])
             bar.widgetForAction(self.actions_by_name[name]).setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.order = QComboBox()
+        self.order = QToolButton()
         self.order.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.order.setToolTip("In which order clusters stand")
-        for name in ORDERS:
-            self.order.addItem(BY_NAME[name].text, name)
-        self.order.activated.connect(lambda index: self.command.emit(str(self.order.itemData(index))))
+        self.order.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        orders = QMenu(self)
+        orders.addActions([self.actions_by_name[name] for name in ORDERS])
+        self.order.setMenu(orders)
         self.sides = QSlider(Qt.Orientation.Horizontal)
         self.sides.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.sides.setRange(0, len(SIDES) - 1)
@@ -139,9 +140,10 @@ class ReviewWindow(QMainWindow):
     def _make_status_line(self) -> None:
         bar = self.statusBar()
         bar.setSizeGripEnabled(False)
-        self.counts, self.chosen, self.pending = QLabel(), QLabel(), QLabel()
+        self.counts, self.chosen, self.last, self.pending = QLabel(), QLabel(), QLabel(), QLabel()
         bar.addWidget(self.counts)
         bar.addWidget(self.chosen, 1)
+        bar.addPermanentWidget(self.last)
         bar.addPermanentWidget(self.pending)
 
     # ------------------------------------------------------------------------------------------------ looks

@@ -96,6 +96,7 @@ QComboBox QAbstractItemView {{ background: {raised}; border: 1px solid {line};
 QPushButton {{ background: {raised}; border: 1px solid {line}; border-radius: 6px; padding: 6px 14px; }}
 QPushButton:hover {{ background: {hover}; }}
 QPushButton:default {{ background: {accent}; border-color: {accent}; color: {accent_text}; }}
+QPushButton:disabled {{ background: {window}; border-color: {line}; color: {faint}; }}
 QSlider::groove:horizontal {{ height: 4px; border-radius: 2px; background: {line}; }}
 QSlider::sub-page:horizontal {{ height: 4px; border-radius: 2px; background: {accent}; }}
 QSlider::handle:horizontal {{ width: 14px; height: 14px; margin: -5px 0; border-radius: 7px; background: {knob};

@@ -17,7 +17,17 @@ MARGIN = 16
 GAP = 10
 HEADER = 40
 NAME = 20  # below a thumbnail
+SHAPE = 0.8  # the height of the room for a thumbnail, of its width
 AFTER = 14  # below a section
+
+
+def picture_size(side: int) -> tuple[int, int]:
+    """The room for a thumbnail of a side, which is its width: width and height.
+
+    >>> picture_size(160)
+    (160, 128)
+    """
+    return side, round(SHAPE * side)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +59,8 @@ class Gallery:
         self.sections = tuple(sections)
         self.side = side
         self.width = width
-        self.tile = side, side + NAME
+        self.picture = picture_size(side)
+        self.tile = side, self.picture[1] + NAME
         room = width - 2 * MARGIN + GAP
         self.columns = max(1, room // (side + GAP))
         shown = [each.rows[: self.columns] if each.folded else each.rows for each in self.sections]

@@ -14,7 +14,9 @@ import numpy as np
 
 from labelimg.cache import FeatureCache
 from labelimg.clusterimg.arrangement import OUTLIERS, OUTLIERS_NAME, Arrangement, Change, History
+from labelimg.clusterimg.continuing import check_not_undone
 from labelimg.clusterimg.folders import end_renames, rebase, record_tables
+from labelimg.clusterimg.kept import Kept
 from labelimg.clusterimg.places import RESULTS
 from labelimg.clusterimg.record import lstat, read_pending, read_tables
 from labelimg.clusterimg.review_journal import ReviewJournal, read_journal, replayed
@@ -68,6 +70,7 @@ class Review:
         self._journal = ReviewJournal(self.out)
         self.brought_back, self.lost = 0, ""
         try:
+            _check_finished(self.out)
             finish(self.out)
             end_renames(self.out)
             self.run = read_run(self.out)
@@ -344,6 +347,15 @@ class Review:
         if number is None:
             raise UsageError(f"no cluster has the name {printable(name)!r}")
         return number
+
+
+def _check_finished(out: Path) -> None:
+    """Raise OutputError if a run or a merge in `out` was cut off, or its taking back."""
+    check_not_undone(out)
+    for kind in ("cluster", "merge"):
+        if Kept(out, kind).going is not None:
+            name = printable(out)
+            raise OutputError(f"the run in {name} was interrupted: end it first, with labelimg undo --finish {name}")
 
 
 def finish(out: Path) -> bool:
