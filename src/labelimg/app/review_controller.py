@@ -189,7 +189,7 @@ class ReviewController(QObject):
     def _order(self, name: str) -> None:
         self.page.order = ORDERS[name]
         self.window.actions_by_name[name].setChecked(True)
-        self.window.order.setText(f"{BY_NAME[name].text} ▾")
+        self.window.order.setText(BY_NAME[name].text)
 
     def _fold(self, number: int) -> None:
         self.page.folded ^= {number}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
+from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QLineEdit
 
 from labelimg.app import theme
@@ -18,6 +18,7 @@ from labelimg.clusterimg.gallery import MARGIN, NAME, Gallery, Hit, Section
 from labelimg.errors import printable
 
 SIDES = (72, 96, 128, 160, 208, 272, 352)
+_ELSEWHERE = (Qt.FocusReason.MouseFocusReason, Qt.FocusReason.TabFocusReason)
 _ARROWS = {
     Qt.Key.Key_Left: "left",
     Qt.Key.Key_Right: "right",
@@ -55,6 +56,7 @@ class GalleryView(QAbstractScrollArea):
         self._changed: NDArray[np.bool_] = np.zeros(len(names), bool)
         self.gallery = Gallery((), 100, self.side)
         self._editor: QLineEdit | None = None
+        self._edited = -1
         self.dragging = Dragging(self)
 
     # ------------------------------------------------------------------------------------------ what is shown
@@ -181,6 +183,7 @@ class GalleryView(QAbstractScrollArea):
         if not self._top <= top <= self._top + self.viewport().height() - 60:
             self.verticalScrollBar().setValue(top)
         self._close_editor()
+        self._edited = number
         editor = self._editor = QLineEdit(self._titles[section].name, self.viewport())
         rect = self.heading_rect(number)
         editor.setGeometry(MARGIN + FOLD - 8, rect.top() + 5, min(420, rect.width() - 80), rect.height() - 9)
@@ -196,7 +199,7 @@ class GalleryView(QAbstractScrollArea):
         self.setFocus()
 
     def eventFilter(self, watched: object, event: QEvent) -> bool:
-        """Esc, or a click elsewhere, leaves the name as it was."""
+        """Esc leaves the name as it was; a click elsewhere is taken for the end of it."""
         if watched is self._editor:
             if event.type() == QEvent.Type.ShortcutOverride:
                 event.accept()
@@ -205,8 +208,10 @@ class GalleryView(QAbstractScrollArea):
                 if event.key() == Qt.Key.Key_Escape:
                     self.end_editing()
                     return True
-            elif event.type() == QEvent.Type.FocusOut:
+            elif isinstance(event, QFocusEvent) and event.reason() in _ELSEWHERE and event.lostFocus():
+                name = self._editor.text()
                 self._close_editor()
+                self.renamed.emit(self._edited, name)
         return super().eventFilter(watched, event)  # type: ignore[arg-type]
 
     def _close_editor(self) -> None:

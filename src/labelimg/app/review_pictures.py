@@ -35,6 +35,7 @@ class Pictures(QObject):
         self._path_of = path_of
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="labelimg-thumbnail")
         self._wanted: OrderedDict[Key, None] = OrderedDict()
+        self._coming: set[Key] = set()  # what is being read just now
         self._known: OrderedDict[Key, QPixmap | None] = OrderedDict()
         self._latest: dict[str, int] = {}
         self._bytes = 0
@@ -50,7 +51,7 @@ class Pictures(QObject):
         if key in self._known:
             self._known.move_to_end(key)
             return self._known[key]
-        if key not in self._wanted and not self._closed:
+        if key not in self._wanted and key not in self._coming and not self._closed:
             self._wanted[key] = None
             while len(self._wanted) > _WAITING:
                 self._wanted.popitem(last=False)
@@ -66,7 +67,7 @@ class Pictures(QObject):
     @property
     def is_idle(self) -> bool:
         """Whether all that was asked for has come."""
-        return not self._wanted
+        return not self._wanted and not self._coming
 
     def close(self) -> None:
         """Read no more."""
@@ -80,6 +81,7 @@ class Pictures(QObject):
             (name, side), _ = self._wanted.popitem()  # what was asked for last is in sight now
         except KeyError:
             return
+        self._coming.add((name, side))
         image = self._image(name, side)
         if not self._closed:
             self._read.emit(name, side, image)
@@ -98,7 +100,9 @@ class Pictures(QObject):
         return _fitted(QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888), side)
 
     def _keep(self, name: str, side: int, image: QImage | None) -> None:
+        self._coming.discard((name, side))
         pixmap = None if image is None else QPixmap.fromImage(image)
+        self._forget(self._known.pop((name, side), None))
         self._known[name, side] = pixmap
         before = self._latest.get(name)
         self._latest[name] = side

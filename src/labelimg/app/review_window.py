@@ -101,6 +101,12 @@ class ReviewWindow(QMainWindow):
         bar.setObjectName("tools")
         bar.setMovable(False)
         bar.setIconSize(QSize(20, 20))
+        self.apply = QPushButton("Apply…")
+        self.apply.setDefault(True)
+        self.apply.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.apply.clicked.connect(lambda: self.command.emit("apply"))
+        bar.addWidget(self.apply)
+        bar.addSeparator()
         for name in TOOL_BAR:
             if not name:
                 bar.addSeparator()
@@ -114,26 +120,16 @@ class ReviewWindow(QMainWindow):
         orders = QMenu(self)
         orders.addActions([self.actions_by_name[name] for name in ORDERS])
         self.order.setMenu(orders)
-        self.sides = QSlider(Qt.Orientation.Horizontal)
-        self.sides.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.sides.setRange(0, len(SIDES) - 1)
-        self.sides.setFixedWidth(110)
-        self.sides.setToolTip("The size of thumbnails (+, -)")
-        self.sides.valueChanged.connect(lambda step: self.size_chosen.emit(SIDES[step]))
         self.filter = QLineEdit()
         self.filter.setPlaceholderText("Filter by name")
         self.filter.setClearButtonEnabled(True)
         self.filter.setFixedWidth(190)
         self.filter.textChanged.connect(self.filter_changed)
         self.filter.returnPressed.connect(self.gallery.setFocus)
-        self.apply = QPushButton("Apply…")
-        self.apply.setDefault(True)
-        self.apply.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.apply.clicked.connect(lambda: self.command.emit("apply"))
         space = QWidget()
         space.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         bar.addWidget(space)
-        for widget in (self.sides, self.order, self.filter, self.apply):
+        for widget in (self.filter, self.order):
             bar.addWidget(_with_room(widget))
         self.addToolBar(bar)
 
@@ -145,6 +141,13 @@ class ReviewWindow(QMainWindow):
         bar.addWidget(self.chosen, 1)
         bar.addPermanentWidget(self.last)
         bar.addPermanentWidget(self.pending)
+        self.sides = QSlider(Qt.Orientation.Horizontal)
+        self.sides.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.sides.setRange(0, len(SIDES) - 1)
+        self.sides.setFixedWidth(110)
+        self.sides.setToolTip("The size of thumbnails (+, -)")
+        self.sides.valueChanged.connect(lambda step: self.size_chosen.emit(SIDES[step]))
+        bar.addPermanentWidget(self.sides)
 
     # ------------------------------------------------------------------------------------------------ looks
 

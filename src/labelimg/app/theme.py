@@ -69,6 +69,7 @@ QMainWindow::separator {{ background: {line}; width: 1px; height: 1px; }}
 QToolBar {{ background: {raised}; border: 0; border-bottom: 1px solid {line}; padding: 4px 8px; spacing: 2px; }}
 QToolBar::separator {{ background: {line}; width: 1px; margin: 5px 7px; }}
 QToolButton {{ border: 1px solid transparent; border-radius: 6px; padding: 5px; }}
+QToolButton[popupMode="2"] {{ padding-right: 16px; }}
 QToolButton:hover {{ background: {hover}; }}
 QToolButton:checked {{ background: {hover}; border-color: {accent}; }}
 QMenuBar {{ background: {raised}; padding: 2px 6px; }}
