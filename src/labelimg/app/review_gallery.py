@@ -209,7 +209,8 @@ class GalleryView(QAbstractScrollArea):
                     self.end_editing()
                     return True
             elif isinstance(event, QFocusEvent) and event.reason() in _ELSEWHERE and event.lostFocus():
-                name = self._editor.text()
+                editor = self._editor
+                name = "" if editor is None else editor.text()
                 self._close_editor()
                 self.renamed.emit(self._edited, name)
         return super().eventFilter(watched, event)  # type: ignore[arg-type]
