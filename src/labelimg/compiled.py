@@ -71,6 +71,11 @@ class Compiled:
             function = self._loaded[kinds] = _function(self._module, self._name, kinds)
         return function(*arguments)
 
+    def is_kept(self, *arguments: Any) -> bool:
+        """Whether an earlier run has compiled it for arguments of this kind, so that a call needs no compiler."""
+        source, file_name = _place(self._module, self._name, tuple(map(_kind, arguments)))
+        return any((folder / file_name).exists() for folder in _folders(source.parent))
+
     def __repr__(self) -> str:
         return f"Compiled({self._module!r}, {self._name!r})"
 
@@ -151,8 +156,7 @@ def _engine() -> Any:
 
 def _code(module: str, name: str, kinds: tuple[_Kind, ...]) -> _Code:
     """The machine code from an earlier run, else compiled now and kept if some folder takes it."""
-    source = Path(_origin(module))
-    file_name = f"{source.stem}.{name}-{_key(source.parent, name, kinds)}.o"
+    source, file_name = _place(module, name, kinds)
     for folder in _folders(source.parent):
         found = _kept(folder / file_name)
         if found is not None:
@@ -168,6 +172,12 @@ def _code(module: str, name: str, kinds: tuple[_Kind, ...]) -> _Code:
         except OutputError:
             continue
     return made
+
+
+def _place(module: str, name: str, kinds: tuple[_Kind, ...]) -> tuple[Path, str]:
+    """The source of a kernel, and the name of the file that keeps its machine code."""
+    source = Path(_origin(module))
+    return source, f"{source.stem}.{name}-{_key(source.parent, name, kinds)}.o"
 
 
 def _folders(package: Path) -> Iterator[Path]:

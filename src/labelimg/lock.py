@@ -12,12 +12,33 @@ from labelimg import files
 from labelimg.errors import OutputError
 from labelimg.files import STATE_FOLDER, StrPath, printable, reason
 
+_HELD = (errno.EWOULDBLOCK, errno.EACCES)
+
+
+class HeldError(OutputError):
+    """Another run holds the lock of an output folder."""
+
+
+def is_held(out: StrPath) -> bool:
+    """Whether a run holds the lock of an output folder now; nothing is made or changed by asking."""
+    try:
+        descriptor = os.open(Path(out) / STATE_FOLDER / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in _HELD
+    finally:
+        os.close(descriptor)
+    return False
+
 
 class Lock:
     """The sole right to change an output folder, as a context manager; a crash leaves no lock behind.
 
-    Makes the folder. On leaving, takes away what it made if nothing else came into it. Raises OutputError
-    naming the folder if another run holds it.
+    Makes the folder. On leaving, takes away what it made if nothing else came into it. Raises HeldError
+    naming the folder if another run holds it, OutputError if it cannot be locked.
     """
 
     def __init__(self, out: StrPath) -> None:
@@ -56,9 +77,9 @@ class Lock:
             pass
         except OSError as error:
             os.close(self._descriptor)
-            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            if error.errno in _HELD:
                 text = f"another run is working in {printable(self._out)}; wait for it or choose another folder"
-                raise OutputError(text) from error
+                raise HeldError(text) from error
             raise OutputError(f"cannot lock {printable(self._out)}: {reason(error)}") from error
         os.close(self._descriptor)
         return False

@@ -103,7 +103,7 @@ class Sitting:
 
     def ready(self) -> None:
         """Wait until the picture in sight can be painted on."""
-        self.until(lambda: self.picture and self.painting is not None and not self.picture.busy, what="a painting")
+        self.until(lambda: self.picture and self.picture.complete and not self.picture.busy, what="a painting")
         self.settle()
 
     def saved(self) -> None:

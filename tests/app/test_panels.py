@@ -198,7 +198,7 @@ def test_only_the_thumbnails_in_sight_are_read(qt: object) -> None:
     view = ImageList(model)
     view.resize(240, 400)
     paths = tuple(f"/none/{k:05}.png" for k in range(50_000))
-    model.show_images(paths, paths, set())
+    model.show_images(paths, paths, set(), set())
     view.show()
     QTest.qWait(50)
     assert 0 < len(set(asked)) < 20

@@ -531,13 +531,16 @@ def test_what_cannot_be_is_refused():
 
 
 def test_after_the_warm_up_nothing_is_compiled():
-    from labelimg.segmentatimg.kernels import painting as kernels
-    from labelimg.segmentatimg.warmup import warm_up
+    from labelimg.compiled import Compiled
+    from labelimg.segmentatimg import kernels
+    from labelimg.segmentatimg.warm import warm_up_painting
 
-    warm_up()
-    ours = {name: each for name, each in vars(kernels).items() if hasattr(each, "signatures") and name[0] != "_"}
-    compiled = {name: len(each.signatures) for name, each in ours.items()}
-    assert compiled and all(compiled.values())
+    warm_up_painting()
+    ours = {name: each for name, each in vars(kernels).items() if isinstance(each, Compiled)}
+    loaded = {name: len(each._loaded) for name, each in ours.items()}
+    assert all(
+        loaded[name] for name in ("runs_of", "connect", "group", "without", "put", "changes", "bounds", "follow")
+    )
     maps = [np.pad(np.arange(49).reshape(7, 7), 2), np.pad(np.ones((7, 7), int), 2)]
     painting = Painting(blank(11, 11), maps)
     for number in range(3):
@@ -549,4 +552,4 @@ def test_after_the_warm_up_nothing_is_compiled():
         painting.redo()
     painting.reset()
     painting.set_labels(maps[1])
-    assert compiled == {name: len(each.signatures) for name, each in ours.items()}
+    assert loaded == {name: len(each._loaded) for name, each in ours.items()}

@@ -18,14 +18,18 @@ from labelimg.app.hand import Hand
 from labelimg.app.help_window import HelpWindow
 from labelimg.app.leaving import Leaving
 from labelimg.app.picture_window import PictureWindow
+from labelimg.app.pointing_flow import PointingFlow
 from labelimg.app.settings import Settings
 from labelimg.app.status import StatusLine
 from labelimg.errors import LabelimgError, printable
 from labelimg.segmentatimg.gestures import Mode
+from labelimg.segmentatimg.holding import Holding
 from labelimg.segmentatimg.maskfolder import MaskFolder
 from labelimg.segmentatimg.methods.base import Method
 from labelimg.segmentatimg.picture import Picture
+from labelimg.segmentatimg.pointing import Wish
 from labelimg.segmentatimg.session import DEFAULT_MEMORY, Session
+from labelimg.segmentatimg.warm import is_first_use
 
 if TYPE_CHECKING:
     from labelimg.segmentatimg.templates import Template
@@ -48,6 +52,7 @@ class Wishes:
     exclude: Sequence[str] = ()
     templates: Sequence[Template] = ()
     template_threshold: float | None = None
+    pointing: Wish | None = None
 
 
 class Controller(QObject):
@@ -69,6 +74,8 @@ class Controller(QObject):
         self.leaving = Leaving(self.window)
         self.hand = Hand(self.window, self.colours, self.debug, self.status, self.settings, self.save_and_next)
         self._help: HelpWindow | None = None
+        self._holding = Holding()
+        self.pointing = None if wishes.pointing is None else PointingFlow(self, wishes.pointing)
         self.posted.connect(self._run, Qt.ConnectionType.QueuedConnection)
         self._connect()
         self._restore()
@@ -135,6 +142,11 @@ class Controller(QObject):
         if not found.images:
             self.window.message.warn(f"there are no images in {printable(folder)}; choose another folder")
             return False
+        try:
+            self._holding.take(found.out)
+        except LabelimgError as error:
+            self.window.message.warn(str(error))
+            return False
         self._close_session()
         session = self.session = self.hand.session = Session(
             found,
@@ -145,6 +157,7 @@ class Controller(QObject):
             memory=wishes.memory,
             templates=wishes.templates,
             template_threshold=wishes.template_threshold,
+            by_hand=wishes.pointing is not None,
         )
         damaged = ""
         try:
@@ -153,7 +166,8 @@ class Controller(QObject):
             damaged = str(error)
         start = len(found.root.rstrip(os.sep)) + 1
         done = {row for row in range(len(session)) if session.is_done(row)}
-        self.window.model.show_images(found.images, tuple(printable(path[start:]) for path in found.images), done)
+        names = tuple(printable(path[start:]) for path in found.images)
+        self.window.model.show_images(found.images, names, done, session.left_behind)
         self.settings.add_recent(os.path.abspath(folder or "."))
         self.window.show_recent(self.settings.recent)
         self.window.show_canvas(True)
@@ -170,6 +184,8 @@ class Controller(QObject):
             self.window.canvas.show_segments(None)
             self.window.canvas.show_scene(None)
             self.debug.hide()
+            if self.pointing is not None:
+                self.pointing.forget()
             self.session.close()
             self.session = self.hand.session = None
 
@@ -190,6 +206,8 @@ class Controller(QObject):
         canvas.show_scene(None)
         if self.window.message.is_warning and not self.window.message.about_saving:
             self.window.message.hide()
+        if self.pointing is not None:
+            self.pointing.leave()
         picture = self.session.go(row)
         self.window.list.show_current(row)
         if picture.scene is not None:
@@ -200,6 +218,8 @@ class Controller(QObject):
             self._show_painting(picture)
         else:
             self.debug.follow(None, "")
+        if self.pointing is not None:
+            self.pointing.look(picture)
         self._show_state()
 
     def save_and_next(self) -> None:
@@ -233,8 +253,12 @@ class Controller(QObject):
         match what:
             case "image" if here:
                 self._show_scene(picture)
+                if self.pointing is not None:
+                    self.pointing.look(picture)
             case "segments" | "preview" if here:
                 window.canvas.scene_changed()
+            case "levels" if here and picture.painting is not None:
+                window.panel.show_level(picture.painting.current_level, picture.painting.level_count)
             case "painting":
                 if here:
                     self._show_painting(picture)
@@ -249,6 +273,8 @@ class Controller(QObject):
                 if here:
                     window.canvas.show_note("")
                     window.message.warn(f"{name} cannot be opened: {text}")
+                    if self.pointing is not None:
+                        self.pointing.look(picture)
             case "restored":
                 window.message.warn(f"{name}: {text}") if text else window.message.notice(
                     f"{name}: unsaved paint of an earlier sitting is back"
@@ -265,6 +291,8 @@ class Controller(QObject):
                 )
             case "warning":
                 window.message.warn(f"{name}: {text}")
+        if self.pointing is not None and what in ("save failed", "warning"):
+            self.pointing.warn(window.message.text)
         if what in ("painting", "restored") or here:
             window.model.mark(picture.row, unsaved=picture.row in session.unsaved)
         self._show_state()
@@ -275,7 +303,7 @@ class Controller(QObject):
         assert scene is not None
         scene.paint_alpha, scene.edge_alpha = panel.paint.value() / 100, panel.edges.value() / 100
         self.window.canvas.show_scene(scene)
-        self.window.canvas.show_note("" if picture.painting is not None else "finding segments…")
+        self.window.canvas.show_note("" if picture.painting is not None else _waiting())
         self.status.zoom(self.window.canvas.view.scale)
 
     def _show_painting(self, picture: Picture) -> None:
@@ -308,6 +336,7 @@ class Controller(QObject):
             next=any_,
             first_open=any_,
             debug=any_,
+            point=there and self.pointing is not None,
         )
         self.status.show(session)
 
@@ -341,6 +370,9 @@ class Controller(QObject):
                 canvas.end_gesture()
                 if not self.session.stamp():
                     window.message.notice("no templates: start with --templates DIR --segments DIR, see the manual")
+            case "point" if self.pointing is not None:
+                canvas.end_gesture()
+                self.pointing.again()
             case "coarser":
                 self.hand.step_level(1)
             case "finer":
@@ -383,6 +415,8 @@ class Controller(QObject):
         self.window.restyle()
         self.colours.restyle()
         self.debug.restyle()
+        if self.pointing is not None:
+            self.pointing.restyle()
         self.window.check(f"theme_{choice}", True)
 
     # ---------------------------------------------------------------------------------------------- the end
@@ -400,9 +434,18 @@ class Controller(QObject):
         self.settings.keep_place("colours", self.colours)
         self.settings.sync()
         self._close_session()
+        self._holding.leave()
+        if self.pointing is not None:
+            self.pointing.end()
         self.window.thumbnails.close()
         self.window.may_close = True
         self.colours.close()
         self.debug.hide()
         self.window.close()
         self.finished.emit()
+
+
+def _waiting() -> str:
+    """What is said while there are no segments yet."""
+    first = "preparing Labelimg for its first use on this machine: a few seconds, once…"
+    return first if is_first_use() else "finding segments…"

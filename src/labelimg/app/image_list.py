@@ -98,11 +98,11 @@ class ImageModel(QAbstractListModel):
         self.unreadable: set[int] = set()
         thumbnails.ready.connect(self._arrived)
 
-    def show_images(self, paths: tuple[str, ...], names: tuple[str, ...], done: set[int]) -> None:
-        """Show other images."""
+    def show_images(self, paths: tuple[str, ...], names: tuple[str, ...], done: set[int], unsaved: set[int]) -> None:
+        """Show other images: their paths, their names, which rows are done, which have paint that was not saved."""
         self.beginResetModel()
         self._paths, self._names, self._rows = paths, names, None
-        self.done, self.unsaved, self.unreadable = set(done), set(), set()
+        self.done, self.unsaved, self.unreadable = set(done), set(unsaved), set()
         self.endResetModel()
 
     def rowCount(self, parent: Index | None = None) -> int:

@@ -13,13 +13,19 @@ from PySide6.QtWidgets import QApplication
 
 from labelimg.app.controller import Controller, Wishes
 from labelimg.app.display import check_display
+from labelimg.segmentatimg.holding import check_free
 
 WITHOUT_WINDOWS = "cut images into segments without windows with labelimg labels"
 
 
 def run(folder: str | None, wishes: Wishes) -> int:
-    """Show the windows until they are closed; the exit status."""
+    """Show the windows until they are closed; the exit status.
+
+    Raises NoDisplayError, and HeldError where the folder's masks are being painted in another window.
+    """
     check_display(os.environ, WITHOUT_WINDOWS)
+    if folder is not None:
+        check_free(folder, wishes.out)
     app = QApplication.instance() or QApplication(["labelimg"])
     assert isinstance(app, QApplication)
     app.setApplicationName("labelimg")

@@ -125,11 +125,14 @@ def read_plan(path: Path) -> list[tuple[str, str]]:
     shown = printable(path)
     try:
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as lines:
-            rows = [(row["image"], row["cluster"]) for row in csv.DictReader(lines)]
+            reader = csv.DictReader(lines)
+            if not {"image", "cluster"} <= set(reader.fieldnames or ()):
+                raise OutputError(f"{shown} has no columns image and cluster")
+            rows = [(row["image"], row["cluster"]) for row in reader]
     except OSError as error:
         raise OutputError(f"cannot read {shown}: {error.strerror}") from error
-    except (KeyError, csv.Error) as error:
-        raise OutputError(f"{shown} has no columns image and cluster") from error
+    except csv.Error as error:
+        raise OutputError(f"{shown} cannot be read: {error}") from error
     if not all(isinstance(text, str) and text for row in rows for text in row):
         raise OutputError(f"{shown} has lines without an image or a cluster")
     return rows

@@ -15,7 +15,7 @@ from labelimg.segmentatimg.shared import SharedArray, receive, send
 Report = Callable[[Job, Part, dict[str, SharedArray]], None]
 
 _CONTEXT: Any = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["labelimg.segmentatimg.jobs", "labelimg.segmentatimg.warm"])
+_CONTEXT.set_forkserver_preload(["labelimg.segmentatimg.jobs", "labelimg.segmentatimg.preloading"])
 
 
 def begin() -> None:
@@ -68,7 +68,8 @@ class _Worker:
         self.stale = False
 
     def _run(self) -> None:
-        self._start()  # before there is a job: it takes a moment
+        with suppress(EOFError, OSError):  # if it cannot be started now, it is tried again for a job
+            self._start()  # before there is a job: it takes a moment
         while (given := self._crew.next_job(self, self._ahead)) is not None:
             job, arrays = given
             if self.stale:
@@ -89,7 +90,7 @@ class _Worker:
                 self._stop()
                 if not self.dropped and not self._crew.closed:
                     reason = "the process that segmented it ended, perhaps for lack of memory"
-                    self._crew.report(job, Part("end", reason=reason), {})
+                    self._crew.report(job, Part("end", reason=reason, lost=self._ahead), {})
             del arrays, given
         self._stop()
 
@@ -110,10 +111,11 @@ class Crew:
         self._hand = _Worker(self, ahead=False)
         self._others = [_Worker(self, ahead=True) for _ in range(ahead)]
 
-    def now(self, job: Job, image: SharedArray | None = None) -> None:
-        """Do this job at once; the image, if it is decoded already."""
+    def now(self, job: Job, image: SharedArray | None = None, labels: SharedArray | None = None) -> None:
+        """Do this job at once; the image, if it is decoded already; the segments, if only levels are wanted."""
+        given = {"image": image, "labels": labels}
         with self._condition:
-            self._now = job, {} if image is None else {"image": image}
+            self._now = job, {name: array for name, array in given.items() if array is not None}
             if self._hand.job is not None and not self._hand.job.preview:
                 self._hand.drop()
             self._condition.notify_all()

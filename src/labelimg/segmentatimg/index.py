@@ -49,6 +49,11 @@ class SegmentIndex:
         self._root: dict[int, int] = {}  # the other way round
         self.count = int(count)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the segments of the map as it was given; what cuts made of a few comes on top."""
+        return sum(each.nbytes for each in (*self._all, self._starts, self._lengths, self._first))
+
     def runs(self, segment: int) -> Runs:
         """The runs of the segment; none for a number that no segment has."""
         changed = self._changed.get(segment)

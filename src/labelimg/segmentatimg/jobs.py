@@ -17,6 +17,7 @@ from labelimg.decoding import Shrink, read
 from labelimg.errors import LabelimgError, UnreadableImageError
 from labelimg.segmentatimg.methods.base import Method
 from labelimg.segmentatimg.shared import SharedArray, receive, send
+from labelimg.segmentatimg.warm import is_first_use, warm_up_painting, warm_up_segmenting
 
 LEVELS_FINER, LEVELS_COARSER = 1, 3
 
@@ -39,18 +40,20 @@ class Part:
     """Some of what a job gives; the arrays come beside it.
 
     "image": `image` uint8 (h, w, 3) RGB. "segments": `labels` int32 (h, w) and `edges` uint8 (h, w), 0 or 255, to be
-    shown. "levels": `levels` int32 (n, h, w) from fine to coarse. "end": nothing more follows; `reason` says what went
-    wrong, empty if nothing did; `unreadable`: it is the file that cannot be read.
+    shown. "levels": `0`, `1`, ... int32 (h, w), from fine to coarse, the segments themselves left out; `finer` of them
+    are finer. "end": nothing more follows; `reason` says what went wrong, empty if nothing did; `unreadable`: it is the
+    file that cannot be read; `lost`: a process that worked ahead died with it.
     """
 
     kind: str
     reason: str = ""
     unreadable: bool = False
-    current: int = 0  # which of the levels is the one that was shown
+    finer: int = 0
+    lost: bool = False
 
 
 def parts_of(job: Job, arrays: dict[str, SharedArray]) -> Iterator[tuple[Part, dict[str, SharedArray]]]:
-    """The parts of a job; `arrays` may hold the image, which is then not decoded."""
+    """The parts of a job; `arrays` may hold the image, which is then not decoded, and the labels to make levels of."""
     from labelimg.segmentatimg.hierarchy import levels
     from labelimg.segmentatimg.regions import boundaries
 
@@ -59,16 +62,17 @@ def parts_of(job: Job, arrays: dict[str, SharedArray]) -> Iterator[tuple[Part, d
     else:
         image = SharedArray.of(read(job.path, Shrink(colour=True)))
         yield Part("image"), {"image": image}
-    labels = segments_of(job, image.array)
-    edges = SharedArray.of(boundaries(labels).astype(np.uint8) * np.uint8(255))
-    yield Part("segments"), {"labels": SharedArray.of(labels), "edges": edges}
+    if "labels" in arrays:
+        labels = arrays["labels"].array
+    else:
+        labels = segments_of(job, image.array)
+        edges = SharedArray.of(boundaries(labels).astype(np.uint8) * np.uint8(255))
+        yield Part("segments"), {"labels": SharedArray.of(labels), "edges": edges}
     if job.preview:
         return
     maps = levels(image.array, labels, LEVELS_COARSER + 1, finer=LEVELS_FINER)
-    shared = SharedArray((len(maps), *labels.shape), "<i4")
-    for place, each in enumerate(maps):
-        shared.array[place] = each
-    yield Part("levels", current=LEVELS_FINER), {"levels": shared}
+    del maps[LEVELS_FINER]
+    yield Part("levels", finer=LEVELS_FINER), {str(k): SharedArray.of(each) for k, each in enumerate(maps)}
 
 
 def segments_of(job: Job, image: Any) -> Any:
@@ -86,6 +90,9 @@ def serve(connection: Connection, parent: int, ahead: bool) -> None:
     """Do jobs until the other end is gone; runs in a process of its own. `ahead`: nobody waits for it yet."""
     import cv2
 
+    if is_first_use():
+        for warm_up in (warm_up_painting, warm_up_segmenting) if ahead else (warm_up_segmenting, warm_up_painting):
+            warm_up()
     if ahead:
         os.nice(12)
         cv2.setNumThreads(1)

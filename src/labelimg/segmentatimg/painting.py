@@ -124,9 +124,9 @@ class Painting:
         return bool(self._history.undone)
 
     @property
-    def history_bytes(self) -> int:
-        """About how many bytes the history takes."""
-        return self._history.nbytes
+    def nbytes(self) -> int:
+        """About how many bytes it keeps, the image left out."""
+        return self._paint.map.nbytes + self._segments.nbytes + self._history.nbytes
 
     def number_of(self, colour: Colour) -> int:
         """The colour's number in `paint`; a new colour gets the next one. Raises UsageError for more than 255."""
@@ -328,6 +328,10 @@ class Painting:
         self._history.end_all()
         self._segments = Segmentation(labels, self._paint.map, self._segments.serial + 1, self.current_level)
         return self._whole
+
+    def add_levels(self, finer: Sequence[Labels], coarser: Sequence[Labels]) -> None:
+        """Add levels to those there are, each from fine to coarse; the current one stays, and so does all else."""
+        self._segments.add(finer, coarser)
 
     @property
     def _whole(self) -> Rect:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from labelimg.segmentatimg.preparing import Prepared
 
 NOTHING: Bounds = (0, 0, 0, 0)
+BYTES_OF_A_PIXEL = 32
+"""Of a picture that can be painted on: the image and its copies 4, boundaries 1.3, label map 4, paint 1, the maps of
+levels that were not used yet 4 each; a coloured overlay where there is paint, and runs of segments, come on top."""
 
 
 class Picture:
@@ -36,6 +40,10 @@ class Picture:
         self.painting: Painting | None = None
         self.journal: Journal | None = None
         self.method: Method | None = None
+        self.segments: SharedArray | None = None  # what levels are to be made of, until they are there
+        self.came: tuple[int, SharedArray] | None = None  # the latest segments, and the job they came from
+        self.later: Callable[[], None] | None = None  # what has to wait until it is not busy
+        self.serial = 0  # the job that made the segments of the painting
         self.reason = ""
         self.busy = False
         self.saved_revision = 0
@@ -46,16 +54,21 @@ class Picture:
         return self.painting is not None and self.painting.revision != self.saved_revision
 
     @property
+    def complete(self) -> bool:
+        """Whether there are coarser and finer segments, too."""
+        return self.painting is not None and self.painting.level_count > 1
+
+    @property
     def nbytes(self) -> int:
-        """About how much memory it takes."""
-        if self.image is None:
-            return 0
-        pixels = int(self.image.array.shape[0] * self.image.array.shape[1])
-        # Image and copies 4, boundaries and copies 1.3, labels 8; painting: paint and copies 2.5, edges 1, its label
-        # map 4, the maps of levels that were not used yet 4 each.
-        return pixels * (
-            4 + (10 if self.scene is not None and self.scene.has_edges else 0) + (24 if self.painting else 0)
-        )
+        """About how many bytes of memory it takes now."""
+        kept = (self.scene or self.decoded, self.painting, None if self.segments is None else self.segments.array)
+        return sum(each.nbytes for each in kept if each is not None)
+
+    @property
+    def whole_nbytes(self) -> int:
+        """About how many bytes it takes once it can be painted on, 0 while its size is not known."""
+        scene = self.scene or self.decoded
+        return 0 if scene is None else max(self.nbytes, scene.size[0] * scene.size[1] * BYTES_OF_A_PIXEL)
 
     def take(self, made: Prepared, method: Method) -> None:
         """From now on it can be painted on."""

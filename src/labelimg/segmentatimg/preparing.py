@@ -29,9 +29,16 @@ class Prepared:
 
 
 def prepare(
-    folder: MaskFolder, picture: Picture, maps: Sequence[NDArray[np.int32]], level: int, warn: Callable[[str], None]
+    folder: MaskFolder,
+    picture: Picture,
+    maps: Sequence[NDArray[np.int32]],
+    level: int,
+    warn: Callable[[str], None],
+    edges: EdgePyramid | None = None,
 ) -> Prepared:
     """The painting of a decoded picture over label maps from fine to coarse, at a level.
+
+    `edges`: the boundaries of that level, if they are known.
 
     It may be called in any thread. Raises UnreadableImageError for a mask that cannot be read, which saving would
     otherwise replace; OutputError and TransferError for a journal that can neither be read nor set aside.
@@ -45,4 +52,4 @@ def prepare(
     painting.level(min(level, painting.level_count - 1))
     journal = Journal(folder.journal_of(picture.path), painting, folder.stamp(picture.path), warn=warn)
     replayed = journal.replay()
-    return Prepared(painting, journal, replayed, edges_of(painting.labels))
+    return Prepared(painting, journal, replayed, edges if edges and not replayed.changes else edges_of(painting.labels))

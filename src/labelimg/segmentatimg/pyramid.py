@@ -88,6 +88,11 @@ class PaintPyramid:
             self._sizes.append((half(self._sizes[-1][0]), half(self._sizes[-1][1])))
         self._levels: list[Pixels] = []
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all copies."""
+        return sum(level.nbytes for level in self._levels)
+
     def level(self, k: int) -> Pixels | None:
         """Level k >= 1; None while nothing is painted."""
         return self._levels[k - 1] if self._levels else None
@@ -133,6 +138,11 @@ class EdgePyramid:
             coarser = np.empty((half(height), half(width)), np.uint8)
             halve_into(coarser, finer, (0, 0, width, height), self.GAIN)
             self.levels.append(coarser)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all copies."""
+        return sum(level.nbytes for level in self.levels)
 
     def update(self, part: Pixels, bounds: Bounds) -> None:
         """Put the part at its bounds into level 0 and renew the others there."""

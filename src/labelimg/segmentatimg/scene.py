@@ -74,6 +74,12 @@ class PictureScene:
         return len(self._images)
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of the image, the boundaries and all copies; label map and paint are not its own."""
+        kept = sum(each.nbytes for each in (*self._images, self._tone)) + self._overlay.nbytes
+        return kept + (0 if self._edges is None else self._edges.nbytes)
+
+    @property
     def has_edges(self) -> bool:
         """Whether there are segments to show."""
         return self._edges is not None
@@ -129,6 +135,9 @@ class PictureScene:
 
     def compose_close(self, view: View, left: int, top: int, out: Pixels) -> None:
         """Fill `out` with an enlarged part; the lines between segments are as thin as the window can draw them."""
+        if not (self._paint.size or self._labels.size):
+            cv2.cvtColor(_enlarged(self.image, view, left, top, out), cv2.COLOR_RGB2BGRA, dst=out)
+            return
         x0, y0 = view.to_image((left, top))
         kernels.compose_close(
             out,

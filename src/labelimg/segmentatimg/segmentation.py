@@ -86,6 +86,12 @@ class Segmentation:
         return self._shown
 
     @property
+    def nbytes(self) -> int:
+        """About how many bytes it keeps."""
+        arrays = [self._labels, self._edges, self._drawn, self._rows, *self._maps]
+        return sum(each.nbytes for each in (*arrays, *self._built.values()) if each is not None)
+
+    @property
     def index(self) -> SegmentIndex:
         """The segments of the current level."""
         return self._built[self.level]
@@ -119,6 +125,15 @@ class Segmentation:
         self.level = level
         self.index.draw(self._labels, [cut.positions for cut in self._cuts])
         return True
+
+    def add(self, finer: Sequence[Labels], coarser: Sequence[Labels]) -> None:
+        """Add levels on both sides. Of edges the finer ones must have the same, and the coarser ones no others."""
+        more, by = _checked([*finer, *coarser], self._labels.shape), len(finer)
+        self._maps = [*more[:by], *self._maps, *more[by:]]
+        self._built = {level + by: index for level, index in self._built.items()}
+        for cut in self._cuts:
+            cut.divisions = {level + by: division for level, division in cut.divisions.items()}
+        self.level += by
 
     def cut(self, p: Point, q: Point, positions: Positions) -> tuple[Cut, Patch] | None:
         """Divide the segments of all levels: the cut, and what it changed in the map of edges; None if nothing."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from weakref import WeakValueDictionary
 
 from labelimg.decoding import Shrink, read
 from labelimg.errors import LabelimgError, UnreadableImageError
 from labelimg.segmentatimg.crew import Crew
-from labelimg.segmentatimg.jobs import LEVELS_FINER, Job, Part
+from labelimg.segmentatimg.jobs import LEVELS_COARSER, LEVELS_FINER, Job, Part
+from labelimg.segmentatimg.keeping import to_let_go, wanted_next
 from labelimg.segmentatimg.palette import Palette
 from labelimg.segmentatimg.picture import Picture, edges_of
 from labelimg.segmentatimg.preparing import Prepared, prepare
@@ -23,6 +23,7 @@ from labelimg.segmentatimg.pyramid import EdgePyramid
 from labelimg.segmentatimg.saving import Post, Saver, Tell
 from labelimg.segmentatimg.scene import PictureScene
 from labelimg.segmentatimg.shared import SharedArray
+from labelimg.segmentatimg.warm import is_first_use, warm_up_painting
 
 if TYPE_CHECKING:
     from labelimg.segmentatimg.maskfolder import MaskFolder
@@ -36,8 +37,9 @@ class Session:
     """The images of a folder, `folder.images` by row, and what of them is in memory.
 
     `tell(what, picture, text)` is called when something is there: "image", "segments", "preview" (segments to look at
-    while a slider moves), "painting" (it can be painted on), "busy", "failed" (text says why), "restored", "saved",
-    "save failed", "warning". It may be about another picture than the one in sight.
+    while a slider moves), "painting" (it can be painted on), "levels" (there are coarser and finer segments, too),
+    "busy", "failed" (text says why), "restored", "saved", "save failed", "warning". It may be about another picture
+    than the one in sight.
     """
 
     def __init__(
@@ -51,7 +53,10 @@ class Session:
         memory: int = DEFAULT_MEMORY,
         templates: Sequence[Template] = (),
         template_threshold: float | None = None,
+        by_hand: bool = False,
     ) -> None:
+        """`by_hand`: images are decoded only; their segments are handed over (`hand_over`)."""
+        self._by_hand = by_hand
         self.folder, self.method, self.ahead, self.memory = folder, method, ahead, memory
         self.templates, self.template_threshold = tuple(templates), template_threshold
         self.palette = Palette()
@@ -60,7 +65,9 @@ class Session:
         self.current: Picture | None = None
         self._rows = {path: row for row, path in enumerate(folder.images)}
         self._pictures: dict[int, Picture] = {}
-        self._jobs: dict[int, Picture] = {}
+        self._jobs: WeakValueDictionary[int, Picture] = (
+            WeakValueDictionary()
+        )  # by serial; a picture that was let go is none
         self._serial = 0
         self._post, self._tell = post, tell
         self._closed = False
@@ -80,10 +87,14 @@ class Session:
             picture = self._pictures[row] = Picture(row, self.folder.images[row])
         self.current = picture
         if picture.painting is None:
-            if not any(self._jobs.get(job.serial) is picture for job in self._crew.doing()):
+            if picture not in self._begun(self._crew.doing()):
                 self._begin(picture)
         elif picture.method != self.method and not picture.busy:
             self._crew.now(self._job(picture, self.method), picture.image)
+        elif picture.segments is not None and picture not in self._begun(self._crew.doing()):
+            job = self._job(picture, self.method)
+            picture.serial = job.serial
+            self._crew.now(job, picture.image, picture.segments)
         self._trim()
         self._look_ahead()
         return picture
@@ -91,7 +102,10 @@ class Session:
     def _begin(self, picture: Picture) -> None:
         """Decode and segment the image in sight. It is decoded here: a process would have to be started first."""
         if picture.image is not None:
-            self._crew.now(self._job(picture, self.method), picture.image)
+            if self._by_hand:
+                self._tell("image", picture, "")
+            else:
+                self._crew.now(self._job(picture, self.method), picture.image)
             return
 
         def decode() -> None:
@@ -106,7 +120,7 @@ class Session:
 
         def come(image: SharedArray, scene: PictureScene) -> None:
             self._image_came(picture, image, scene)
-            if picture is self.current and picture.painting is None:
+            if picture is self.current and picture.painting is None and not self._by_hand:
                 self._crew.now(self._job(picture, self.method), picture.image)
 
         self._worker.submit(decode)
@@ -137,41 +151,37 @@ class Session:
 
     def _look_ahead(self) -> None:
         """Ask for the neighbours that are not there yet, as many as fit in memory."""
-        if self.current is None or not self.ahead:
+        here = self.current
+        if here is None or not self.ahead or self._by_hand:
             return
-        count, here = len(self), self.current.row
-        wanted = [(here + by) % count for by in (1, -1, *range(2, self.ahead + 1))][: self.ahead + 1]
-        used = sum(picture.nbytes for picture in self._pictures.values())
-        largest = max((picture.nbytes for picture in self._pictures.values()), default=0)
-        jobs = []
-        doing = [self._jobs.get(job.serial) for job in self._crew.doing()]
-        for row in dict.fromkeys(wanted):
-            picture = self._pictures.get(row)
-            if row == here or (picture is not None and (picture.painting or picture.reason or picture in doing)):
-                continue
-            if used + largest > self.memory:
-                break
-            used += largest
-            if picture is None:
-                picture = self._pictures[row] = Picture(row, self.folder.images[row])
-            jobs.append(self._job(picture, self.method))
-        self._crew.ahead(jobs)
+        if here.painting is None and not here.reason:  # it comes first, with all that the machine can do
+            self._crew.ahead([])
+            return
+        begun = self._begun(self._crew.doing())
+        rows = wanted_next(self._pictures, here.row, len(self), ahead=self.ahead, memory=self.memory, begun=begun)
+        for row in rows:
+            if row not in self._pictures:
+                self._pictures[row] = Picture(row, self.folder.images[row])
+        self._crew.ahead([self._job(self._pictures[row], self.method) for row in rows])
+
+    def _begun(self, jobs: Sequence[Job]) -> list[Picture | None]:
+        return [self._jobs.get(job.serial) for job in jobs]
 
     def _trim(self) -> None:
         """Let the farthest images go that memory has no room for; unsaved paint is in their journals."""
-        assert self.current is not None
-        count, here = len(self), self.current.row
-        used = sum(picture.nbytes for picture in self._pictures.values())
-        far = sorted(
-            (picture for picture in self._pictures.values() if picture is not self.current),
-            key=lambda picture: -min((picture.row - here) % count, (here - picture.row) % count),
+        if self.current is None:
+            return
+        begun = self._begun(self._crew.doing())
+        far = to_let_go(
+            self._pictures,
+            self.current.row,
+            len(self),
+            ahead=self.ahead,
+            memory=self.memory,
+            may_go=lambda picture: picture not in begun and self._may_go(picture),
         )
         for picture in far:
-            distance = min((picture.row - here) % count, (here - picture.row) % count)
-            empty = picture.image is None and not picture.reason
-            if distance > self.ahead + 1 and (used > self.memory or empty) and self._may_go(picture):
-                used -= picture.nbytes
-                self._forget(picture)
+            self._forget(picture)
 
     def _may_go(self, picture: Picture) -> bool:
         kept = picture.journal is not None and not getattr(picture.journal, "broken", False)
@@ -181,6 +191,7 @@ class Session:
         self._pictures.pop(picture.row, None)
         if picture.journal is not None:
             picture.journal.close()
+            picture.journal = None  # it leads back to the picture, whose memory would be free only some time later
 
     def _job(self, picture: Picture, method: Method, *, preview: bool = False) -> Job:
         self._serial += 1
@@ -199,14 +210,15 @@ class Session:
             picture.decoded = scene
             self._post(lambda: self._image_came(picture, arrays["image"], scene))
         elif part.kind == "segments":
-            labels, edges = arrays["labels"].array, EdgePyramid(arrays["edges"].array)
+            labels, edges = arrays["labels"], EdgePyramid(arrays["edges"].array)
+            if is_first_use():
+                warm_up_painting()  # here nobody waits for the compiler
             self._post(lambda: self._segments_came(job, picture, labels, edges))
+            if picture.painting is None and not job.preview:
+                self._make_painting(job, picture, [labels.array], edges)
         elif part.kind == "levels":
-            maps = list(arrays["levels"].array)
-            if picture.painting is None:
-                self._make_painting(job, picture, maps)
-            else:
-                self._post(lambda: self._other_segments(job, picture, maps))
+            maps = [arrays[str(k)].array for k in range(len(arrays))]
+            self._post(lambda: self._levels_came(job, picture, maps[: part.finer], maps[part.finer :]))
         else:
             self._post(lambda: self._ended(job, picture, part))
 
@@ -215,19 +227,23 @@ class Session:
             picture.image, picture.scene = image, scene
             self._tell("image", picture, "")
 
-    def _segments_came(self, job: Job, picture: Picture, labels: Any, edges: EdgePyramid) -> None:
+    def _segments_came(self, job: Job, picture: Picture, labels: SharedArray, edges: EdgePyramid) -> None:
+        if not job.preview:
+            picture.came = job.serial, labels
         if job.method == self.method or job.preview or picture.scene is None or not picture.scene.has_edges:
-            picture.show_segments(labels, edges)
+            picture.show_segments(labels.array, edges)
             self._tell("preview" if job.preview else "segments", picture, "")
 
-    def _make_painting(self, job: Job, picture: Picture, maps: list[Any]) -> None:
+    def _make_painting(self, job: Job, picture: Picture, maps: list[Any], edges: EdgePyramid | None = None) -> None:
         """Build the painting; in a worker's thread."""
+        if self._pictures.get(picture.row) is not picture:  # nobody waits for it any more
+            return
 
         def warn(text: str) -> None:
             self._post(lambda: self._tell("warning", picture, text))
 
         try:
-            made = prepare(self.folder, picture, maps, self.level, warn)
+            made = prepare(self.folder, picture, maps, self.level, warn, edges)
         except (LabelimgError, MemoryError) as error:
             reason = str(error) if isinstance(error, LabelimgError) else "it does not fit in memory"
             self._post(lambda: self._failed(picture, reason))
@@ -238,42 +254,98 @@ class Session:
         if picture.painting is not None:  # it was made twice
             made.journal.close()
             return
+        picture.busy = False
         picture.take(made, job.method)
+        picture.serial = job.serial
+        if not picture.complete and picture.came is not None:
+            picture.segments = picture.came[1]
         self.palette.add_all(made.painting.colours)
         self.note_unsaved(picture)
         self._tell("painting", picture, "")
         if made.replayed.changes or made.replayed.notice:
             self._tell("restored", picture, made.replayed.notice)
+        self._look_ahead()
         if picture.method != self.method and picture is self.current:
             self._crew.now(self._job(picture, self.method), picture.image)
 
-    def _other_segments(self, job: Job, picture: Picture, maps: list[Any]) -> None:
+    def _levels_came(self, job: Job, picture: Picture, finer: list[Any], coarser: list[Any]) -> None:
+        """There are finer and coarser segments, too, for a painting that has only those of a job, or for none of it."""
         painting = picture.painting
-        if painting is None or job.method != self.method:
+        if picture.busy:
+            picture.later = lambda: self._levels_came(job, picture, finer, coarser)
+        elif painting is None:
+            return
+        elif picture.serial == job.serial:
+            if not picture.complete:
+                painting.add_levels(finer, coarser)
+                picture.segments = picture.came = None
+            level = min(self.level, painting.level_count - 1)
+            if level != painting.current_level:
+                self._go_to_level(picture, level)
+            self._tell("levels", picture, "")
+        elif picture.came is not None and picture.came[0] == job.serial and job.method != picture.method:
+            self._other_segments(job, picture, [*finer, picture.came[1].array, *coarser])
+
+    def _other_segments(self, job: Job, picture: Picture, maps: list[Any]) -> None:
+        if job.method == self.method:
+            self._exchange(job, picture, lambda: maps)
+
+    def _exchange(self, job: Job, picture: Picture, maps_of: Callable[[], list[Any]]) -> None:
+        """Give a painting other segments; its paint stays."""
+        painting = picture.painting
+        if painting is None:
             return
 
         def work() -> EdgePyramid:
-            painting.set_labels(maps)
+            painting.set_labels(maps_of())
             painting.level(min(self.level, painting.level_count - 1))
             return edges_of(painting.labels)
 
         def done(edges: EdgePyramid) -> None:
-            picture.method = job.method
+            picture.method, picture.serial = job.method, job.serial
+            picture.segments = picture.came = None
             picture.show_segments(painting.labels, edges)
             self._tell("painting", picture, "")
 
         self._apart(picture, work, done)
 
+    def hand_over(self, picture: Picture, labels: Any) -> None:
+        """Let a decoded picture be painted on by these segments, int32 (h, w); paint that is there stays."""
+        from labelimg.segmentatimg.hierarchy import levels
+
+        scene, job = picture.decoded, Job(0, picture.path, self.method)
+        assert scene is not None
+
+        def maps_of() -> list[Any]:
+            return levels(scene.image, labels, LEVELS_COARSER + 1, finer=LEVELS_FINER)
+
+        def begin() -> None:
+            try:
+                maps = maps_of()
+            except MemoryError:
+                self._post(lambda: self._failed(picture, "it does not fit in memory"))
+            else:
+                self._make_painting(job, picture, maps)
+
+        if picture.painting is None:
+            picture.busy = True
+            self._worker.submit(begin)
+        else:
+            self._exchange(job, picture, maps_of)
+
     def _ended(self, job: Job, picture: Picture, part: Part) -> None:
         self._jobs.pop(job.serial, None)
-        if part.reason and not job.preview:
+        if part.lost and picture is self.current and picture.painting is None:
+            self._begin(picture)  # it was to be there ahead of its time: once more, now that it is in sight
+        elif part.reason and not job.preview:
             self._failed(picture, part.reason)
-        if self.current is not None:
-            self._look_ahead()
+        self._trim()
+        self._look_ahead()
 
     def _failed(self, picture: Picture, reason: str) -> None:
-        picture.reason = reason
+        picture.reason, picture.busy = reason, False
         self._tell("failed", picture, reason)
+        self._look_ahead()
 
     def _apart(self, picture: Picture, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
         """Do what takes time in another thread; until it is done nobody else touches the painting."""
@@ -296,6 +368,9 @@ class Session:
                 self._tell("painting", picture, "")
             else:
                 done(result)
+            later, picture.later = picture.later, None
+            if later is not None and not picture.busy:
+                later()
 
         self._worker.submit(run)
 
@@ -332,6 +407,12 @@ class Session:
         if level == painting.current_level:
             return True
         self.level = level
+        self._go_to_level(picture, level)
+        return True
+
+    def _go_to_level(self, picture: Picture, level: int) -> None:
+        painting = picture.painting
+        assert painting is not None
 
         def work() -> EdgePyramid:
             painting.level(level)
@@ -342,7 +423,6 @@ class Session:
             self._tell("painting", picture, "")
 
         self._apart(picture, work, done)
-        return True
 
     def stamp(self) -> bool:
         """Paint the templates where they are found in the image in sight; whether there are any."""
@@ -371,6 +451,11 @@ class Session:
     def unsaved(self) -> set[int]:
         """The rows of the images with paint of this sitting, or an earlier one, that was not saved."""
         return self._saver.unsaved
+
+    @property
+    def left_behind(self) -> set[int]:
+        """The rows of the images of which an earlier sitting left unsaved paint in a journal."""
+        return {self._rows[path] for path in self.folder.unsaved}
 
     @property
     def saving(self) -> bool:
@@ -419,8 +504,3 @@ class Session:
         for picture in self._pictures.values():
             if picture.journal is not None:
                 picture.journal.close()
-
-
-def memory_for(free_bytes: int) -> int:
-    """How much a sitting may take for pictures besides the one in sight, of so much free memory."""
-    return int(np.clip(free_bytes // 4, 256 << 20, 4 << 30))

@@ -11,6 +11,7 @@ from labelimg.decoding import Pixels, Shrink, one_opencv_thread, read
 from labelimg.errors import LabelimgError, UnreadableImageError, UsageError
 from labelimg.files import stops_everything
 from labelimg.images import Unreadable
+from labelimg.lock import Lock
 from labelimg.segmentatimg.maskfolder import MaskFolder
 from labelimg.segmentatimg.painting import Painting
 from labelimg.segmentatimg.templates import Match, Template, check_threshold, find_matches
@@ -46,7 +47,7 @@ def stamp(
     what they have, `overwrite` in place of it. An image in which nothing is found is not saved.
 
     Raises UsageError for `add` and `overwrite` together and for a threshold out of range, OutputError when the disk is
-    full; another mask that cannot be read or written is listed with the image.
+    full or another program works on these masks; another mask that cannot be read or written is listed with the image.
     """
     if add and overwrite:
         raise UsageError("of add and overwrite only one can be asked for")
@@ -68,7 +69,11 @@ def stamp(
     workers = threads if threads is not None else os.cpu_count() or 1
     if workers < 1:
         raise UsageError(f"threads must be at least 1, got {workers}")
-    with one_opencv_thread(), ThreadPoolExecutor(workers, thread_name_prefix="labelimg-stamp") as pool:
+    with (
+        Lock(folder.out),
+        one_opencv_thread(),
+        ThreadPoolExecutor(workers, thread_name_prefix="labelimg-stamp") as pool,
+    ):
         for first in range(0, len(chosen), _AT_ONCE):
             part = chosen[first : first + _AT_ONCE]
             for number, (path, result) in enumerate(zip(part, pool.map(one, part), strict=True), first + 1):
