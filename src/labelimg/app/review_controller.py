@@ -131,7 +131,7 @@ class ReviewController(QObject):
             f"{_count(len(now), 'image')}  ·  {_count(clusters, 'cluster')}  ·  {_count(outliers, 'outlier')}"
         )
         window.pending.setText(f"{_count(pending, 'image')} to move" if pending else "nothing to apply")
-        window.apply.setText(f"Apply {pending:,}…" if pending else "Apply…")
+        window.apply.setText(f"Apply ({pending:,})…" if pending else "Apply…")
         window.setWindowTitle(f"{'*' if pending else ''}{printable(review.out.name)} - Review - Labelimg")
         free = not self.busy and not self.splitting.is_on
         for name, action in window.actions_by_name.items():

@@ -147,7 +147,7 @@ class ReviewWindow(QMainWindow):
         self.sides.setFixedWidth(110)
         self.sides.setToolTip("The size of thumbnails (+, -)")
         self.sides.valueChanged.connect(lambda step: self.size_chosen.emit(SIDES[step]))
-        bar.addPermanentWidget(self.sides)
+        bar.addPermanentWidget(_with_room(self.sides, right=14))
 
     # ------------------------------------------------------------------------------------------------ looks
 
@@ -191,10 +191,10 @@ class ReviewWindow(QMainWindow):
             self.close_wanted.emit()
 
 
-def _with_room(widget: QWidget) -> QWidget:
-    """The widget with a little room to its left."""
+def _with_room(widget: QWidget, *, right: int = 0) -> QWidget:
+    """The widget with a little room beside it."""
     holder = QWidget()
     column = QVBoxLayout(holder)
-    column.setContentsMargins(8, 0, 0, 0)
+    column.setContentsMargins(8, 0, right, 0)
     column.addWidget(widget)
     return holder
