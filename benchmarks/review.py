@@ -199,7 +199,7 @@ def measure(out: Path) -> None:
         name = controller.window.zoom.name
 
         def next_whole(name: str = name) -> None:
-            controller._step_whole(1)
+            controller.looking.step(1)
             while not controller.window.zoom.is_sharp or controller.window.zoom.name == name:
                 app.processEvents()
 
@@ -209,7 +209,7 @@ def measure(out: Path) -> None:
     begun = time.perf_counter()
     review.apply()
     report(f"applying {len(rows)} moves", [1000 * (time.perf_counter() - begun)], 2000)
-    controller._close()
+    controller.close()
 
 
 if __name__ == "__main__":

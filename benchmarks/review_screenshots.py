@@ -96,7 +96,7 @@ def main() -> None:
         studio.picture(out / "review-light.jpg")
         QCursor.setPos(0, 0)
         review.discard()
-        studio.controller._close()
+        studio.controller.close()
 
 
 if __name__ == "__main__":

@@ -128,12 +128,12 @@ class Person:
     def apply(self) -> None:
         self.key(Qt.Key.Key_S, CTRL)
         self.key(Qt.Key.Key_Return, on=self.dialog(ApplyDialog).apply)
-        self.until(lambda: not self.controller.busy)
+        self.until(lambda: not self.controller.leaving.busy)
 
     def close(self) -> None:
         if not self.window.may_close:
-            self.until(lambda: not self.controller.busy)
-            self.controller._close()
+            self.until(lambda: not self.controller.leaving.busy)
+            self.controller.close()
         self.window.deleteLater()
         self.app.processEvents()
 
@@ -311,7 +311,7 @@ def test_everything_works_with_the_keyboard_alone(person: Person):
     person.key(Qt.Key.Key_N)  # a new cluster
     assert person.clusters["cluster_3"] == {"copies/astronaut small.png"}
     person.key(Qt.Key.Key_R)  # rename it
-    editor = person.gallery._editor
+    editor = person.gallery.editor
     assert editor is not None
     editor.selectAll()
     person.type("portrait", editor)
@@ -375,26 +375,26 @@ def test_images_go_to_a_cluster_by_its_name(person: Person):
 def test_a_name_that_cannot_be_is_said_and_can_be_changed_on(person: Person):
     person.choose("coffee.png")
     person.key(Qt.Key.Key_F2)
-    editor = person.gallery._editor
+    editor = person.gallery.editor
     assert editor is not None
     editor.setText("cluster_2")
     person.key(Qt.Key.Key_Return, on=editor)
-    assert "already" in person.message and person.gallery._editor is editor
+    assert "already" in person.message and person.gallery.editor is editor
     editor.setText("cups")
     person.key(Qt.Key.Key_Return, on=editor)
-    assert "cups" in person.clusters and person.gallery._editor is None
+    assert "cups" in person.clusters and person.gallery.editor is None
     person.key(Qt.Key.Key_F2)
-    editor = person.gallery._editor
+    editor = person.gallery.editor
     assert editor is not None
     editor.setText("mugs")
     person.key(Qt.Key.Key_Escape, on=editor)
     assert "cups" in person.clusters and "mugs" not in person.clusters
     person.key(Qt.Key.Key_F2)
-    editor = person.gallery._editor
+    editor = person.gallery.editor
     assert editor is not None
     editor.setText("mugs")
     person.click(person.place("moon.png"))  # elsewhere
-    assert "mugs" in person.clusters and person.gallery._editor is None
+    assert "mugs" in person.clusters and person.gallery.editor is None
 
 
 def test_letters_in_the_filter_are_no_commands(person: Person):
@@ -542,7 +542,9 @@ def test_clusters_stand_in_the_order_that_is_asked_for(person: Person):
         return [person.review.now.name_of(section.number) for section in person.gallery.gallery.sections]
 
     assert order() == ["cluster_0", "cluster_1", "cluster_2", "outliers"]
-    pairs = person.controller.page.similarities.tightness(person.review.now.clusters)
+    now = person.review.now
+    pairs = person.controller.page.similarities.tightness(now.members(), now.clusters)
+    assert len(pairs) == 3
     person.controller.do("by_tightness")
     tight = [pairs[person.number(name)] for name in order()[:3]]
     assert tight == sorted(tight, reverse=True)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
-from PySide6.QtWidgets import QApplication, QMessageBox
+from PySide6.QtWidgets import QApplication
 
 from labelimg.app import theme
 from labelimg.app.help_window import HelpWindow
 from labelimg.app.review_commands import BY_NAME, COMMANDS, MOUSE, ORDERS
-from labelimg.app.review_dialogs import ApplyDialog, NameDialog, ask_discarding, ask_leaving
+from labelimg.app.review_dialogs import NameDialog, count_of
 from labelimg.app.review_dragging import NEW
 from labelimg.app.review_gallery import SIDES
+from labelimg.app.review_leaving import Jobs, ReviewLeaving
+from labelimg.app.review_looking import Looking
 from labelimg.app.review_page import Page
 from labelimg.app.review_pictures import Pictures
 from labelimg.app.review_splitting import Splitting
@@ -23,7 +24,7 @@ from labelimg.app.review_window import ReviewWindow
 from labelimg.app.settings import Settings
 from labelimg.cache import FeatureCache
 from labelimg.clusterimg.arrangement import OUTLIERS, OUTLIERS_NAME, Change
-from labelimg.clusterimg.review import Applied, Review
+from labelimg.clusterimg.review import Review
 from labelimg.clusterimg.thumbnails import Thumbnails
 from labelimg.errors import LabelimgError, printable
 
@@ -35,7 +36,6 @@ class ReviewController(QObject):
     """What one person does with one result."""
 
     finished = Signal()
-    _done = Signal(object, object, object)  # what to do then, what came back, what went wrong
 
     def __init__(self, review: Review, *, cache: FeatureCache | None = None) -> None:
         super().__init__()
@@ -45,12 +45,12 @@ class ReviewController(QObject):
         self.window = ReviewWindow(self.pictures, review.images, self._path_of)
         self.gallery = self.window.gallery
         self.page = Page(review)
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="labelimg-review")
-        self._done.connect(self._carry_on)
+        self.looking = Looking(review, self.gallery, self.window.zoom, self.page)
+        self.jobs = Jobs()
         self.splitting = Splitting(review, self.window.split_bar, cache)
-        self.busy = False
-        self.box: QMessageBox | None = None
-        self._then: Callable[[], object] | None = None
+        self.leaving = ReviewLeaving(review, self.window, self.jobs, self.close)
+        self.leaving.state_changed.connect(self._show_state)
+        self.leaving.settled.connect(lambda other: self._settled(other_images=other))
         self._filter = QTimer(self)
         self._filter.setSingleShot(True)
         self._filter.setInterval(_FILTER_MS)
@@ -67,17 +67,14 @@ class ReviewController(QObject):
         window.command.connect(self.do)
         window.size_chosen.connect(gallery.set_side)
         window.filter_changed.connect(lambda _: self._filter.start())
-        window.close_wanted.connect(self.quit)
+        window.close_wanted.connect(self.leaving.leave)
         gallery.chosen_changed.connect(self._chosen_changed)
         gallery.dropped.connect(self.drop)
         gallery.merged.connect(lambda one, into: self.change(lambda: self.review.now.merge([one, into], into)))
-        gallery.zoom_wanted.connect(self.show_whole)
         gallery.renamed.connect(self._renamed)
         gallery.menu_wanted.connect(window.open_menu)
         gallery.fold_wanted.connect(self._fold)
         gallery.size_wanted.connect(lambda by: window.sides.setValue(window.sides.value() + by))
-        window.zoom.step.connect(self._step_whole)
-        window.zoom.closed.connect(gallery.setFocus)
         window.split_bar.accepted.connect(self._split)
         window.split_bar.refused.connect(self._leave_whole)
         self.splitting.preview.connect(self._preview)
@@ -89,7 +86,7 @@ class ReviewController(QObject):
         self.window.sides.setValue(min(step, len(SIDES) - 1))
         self.gallery.set_side(SIDES[self.window.sides.value()])
         self._order("by_size")
-        self.later(self.page.read_similarities, self._similarities_came)
+        self.jobs.later(self.page.read_similarities, self._similarities_came)
 
     def _greet(self) -> None:
         if self.review.lost:
@@ -128,12 +125,12 @@ class ReviewController(QObject):
         outliers = int((now.clusters == OUTLIERS).sum())
         clusters = len(numbers) - bool(outliers)
         window.counts.setText(
-            f"{_count(len(now), 'image')}  ·  {_count(clusters, 'cluster')}  ·  {_count(outliers, 'outlier')}"
+            f"{count_of(len(now), 'image')}  ·  {count_of(clusters, 'cluster')}  ·  {count_of(outliers, 'outlier')}"
         )
-        window.pending.setText(f"{_count(pending, 'image')} to move" if pending else "nothing to apply")
+        window.pending.setText(f"{count_of(pending, 'image')} to move" if pending else "nothing to apply")
         window.apply.setText(f"Apply ({pending:,})…" if pending else "Apply…")
         window.setWindowTitle(f"{'*' if pending else ''}{printable(review.out.name)} - Review - Labelimg")
-        free = not self.busy and not self.splitting.is_on
+        free = not self.leaving.busy and not self.splitting.is_on
         for name, action in window.actions_by_name.items():
             if name not in ("quit", "help") and not name.startswith(("theme_", "by_")):
                 action.setEnabled(free)
@@ -155,9 +152,11 @@ class ReviewController(QObject):
         clusters = len(numbers - {OUTLIERS})
         text = ""
         if count:
-            text = f"{_count(count, 'image')} chosen" + (f" of {_count(clusters, 'cluster')}" if clusters > 1 else "")
+            text = f"{count_of(count, 'image')} chosen" + (
+                f" of {count_of(clusters, 'cluster')}" if clusters > 1 else ""
+            )
         self.window.chosen.setText(text)
-        free = not self.busy and not self.splitting.is_on
+        free = not self.leaving.busy and not self.splitting.is_on
         actions = self.window.actions_by_name
         for name in _NEED_IMAGES:
             actions[name].setEnabled(free and count > 0)
@@ -224,7 +223,7 @@ class ReviewController(QObject):
             row = current if current >= 0 else int(change.rows[0]) if len(change.rows) else -1
             if row >= 0 and len(change.rows):
                 self.gallery.choose(change.rows, current=row)
-            self._follow_whole()
+            self.looking.follow()
         return made
 
     def _tell(self, text: str) -> None:
@@ -253,7 +252,7 @@ class ReviewController(QObject):
         except LabelimgError as error:
             self.window.message.warn(str(error))
         self.show_review()
-        self._follow_whole()
+        self.looking.follow()
 
     def _do_new(self) -> None:
         self.change(lambda: self.review.now.new_cluster(self.gallery.chosen_rows))
@@ -263,7 +262,7 @@ class ReviewController(QObject):
         after = self._neighbour()
         if self.change(lambda: self.review.now.move(self.gallery.chosen_rows, OUTLIERS)) and after >= 0:
             self.gallery.choose([after], current=after)
-            self._follow_whole()
+            self.looking.follow()
 
     def _neighbour(self) -> int:
         """The image that comes into hand when those that are chosen have gone: the next one of the cluster."""
@@ -301,7 +300,7 @@ class ReviewController(QObject):
     def _do_cut(self) -> None:
         self.gallery.cut[:] = self.gallery.chosen
         self.gallery.viewport().update()
-        count = _count(int(self.gallery.cut.sum()), "image")
+        count = count_of(int(self.gallery.cut.sum()), "image")
         self.window.message.notice(f"{count} in hand: go to another cluster and paste (Ctrl+V)")
         self._chosen_changed()
 
@@ -357,10 +356,7 @@ class ReviewController(QObject):
         self.gallery._go_by_section(self.gallery.gallery.position(self.gallery.current), 1)
 
     def _do_zoom(self) -> None:
-        if len(self.gallery.gallery):
-            self.show_whole(
-                max(self.gallery.current, 0) if self.gallery.current >= 0 else int(self.gallery.gallery.rows[0])
-            )
+        self.looking.show_current()
 
     def _do_larger(self) -> None:
         self.window.sides.setValue(self.window.sides.value() + 1)
@@ -379,36 +375,6 @@ class ReviewController(QObject):
 
     def _do_help(self) -> None:
         HelpWindow(self.window, COMMANDS, MOUSE).open()
-
-    # ---------------------------------------------------------------------------------------------- whole images
-
-    def show_whole(self, row: int) -> None:
-        """Show an image whole."""
-        self.gallery.choose([row], current=row)
-        self.gallery.bring_into_sight(row)
-        gallery = self.gallery.gallery
-        at = gallery.position(row)
-        section = gallery.sections[gallery.section_at(at)]
-        beside = tuple(self.review.images[int(gallery.rows[k])] for k in (at + 1, at - 1) if 0 <= k < len(gallery))
-        name = self.review.images[row]
-        number = int(np.searchsorted(section.rows, row)) + 1
-        cluster = printable(self.review.now.name_of(int(self.review.now.clusters[row])))
-        caption = f"{cluster}  ·  {number:,} of {len(section.rows):,}{self.page.told_of(row)}"
-        self.window.zoom.show_image(name, printable(name), caption, beside)
-
-    def _step_whole(self, by: int) -> None:
-        gallery = self.gallery.gallery
-        at = gallery.position(self.gallery.current) if self.gallery.current >= 0 else 0
-        self.show_whole(int(gallery.rows[min(max(at + by, 0), len(gallery) - 1)]))
-
-    def _follow_whole(self) -> None:
-        """The whole image that is shown stays the current one, or the one that has come into its place."""
-        if not self.window.zoom.isVisible():
-            return
-        if self.gallery.current >= 0 and self.gallery.gallery.position(self.gallery.current) >= 0:
-            self.show_whole(self.gallery.current)
-        else:
-            self.window.zoom.leave()
 
     # ------------------------------------------------------------------------------------------------- splitting
 
@@ -447,116 +413,33 @@ class ReviewController(QObject):
     # -------------------------------------------------------------------------------------------- applying, leaving
 
     def _do_apply(self) -> None:
-        moves = self.review.pending
-        if not moves:
-            return
-        dialog = ApplyDialog(self.window, moves, str(self.review.run["settings"].get("transfer")))
-        dialog.accepted.connect(self.apply)
-        dialog.open()
-
-    def apply(self) -> None:
-        """Put the changes on the disk, while the window goes on showing them."""
-        self.busy = True
-        self.window.message.notice("Applying…")
-        self._show_state()
-        self.later(self.review.apply, self._applied, self._not_applied)
-
-    def _applied(self, applied: Applied) -> None:
-        self.busy = False
-        if self.gallery._full_names != self.review.images:
-            self.gallery.show_images(self.review.images)
-            self.page.forget_rows()
-            self.later(self.page.read_similarities, self._similarities_came)
-        self.window.zoom.forget()
-        self.show_review()
-        if applied.gone:
-            self.window.message.warn(f"{_count(len(applied.gone), 'image')} of the result went elsewhere meanwhile")
-        else:
-            self.window.message.notice(f"Applied: {_count(len(applied.moves), 'image')} moved")
-        if self._then is not None:
-            then, self._then = self._then, None
-            then()
-
-    def _not_applied(self, error: LabelimgError) -> None:
-        self.busy, self._then = False, None
-        if self.gallery._full_names != self.review.images:
-            self.gallery.show_images(self.review.images)
-            self.page.forget_rows()
-        self.show_review()
-        self.window.message.warn(str(error))
+        self.leaving.ask_to_apply()
 
     def _do_discard(self) -> None:
-        ask_discarding(self.window, len(self.review.pending), self._discard)
-
-    def _discard(self) -> None:
-        try:
-            self.review.discard()
-        except LabelimgError as error:
-            self.window.message.warn(str(error))
-        self.show_review()
+        self.leaving.ask_to_discard()
 
     def _do_quit(self) -> None:
-        self.quit()
+        self.leaving.leave()
 
-    def quit(self) -> None:
-        """Leave; asks once if changes are not applied."""
-        if self.busy:
-            self._then = self._close
-            return
-        if self.box is not None:
-            return
-        count = len(self.review.pending)
-        if not count:
-            self._close()
-            return
+    def _settled(self, *, other_images: bool) -> None:
+        """The disk is other now than it was."""
+        if other_images:
+            self.gallery.show_images(self.review.images)
+            self.page.forget_rows()
+            self.jobs.later(self.page.read_similarities, self._similarities_came)
+        self.window.zoom.forget()
+        self.show_review()
 
-        def apply() -> None:
-            self._then = self._close
-            self.apply()
-
-        def discard() -> None:
-            self._discard()
-            self._close()
-
-        self.box = ask_leaving(self.window, count, apply=apply, leave=self._close, discard=discard)
-        self.box.finished.connect(lambda _: setattr(self, "box", None))
-
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Leave without a question; what is pending is kept."""
         self.settings.keep_place("window", self.window)
         self.settings.set_percent("thumbnails", self.window.sides.value())
         self.settings.sync()
         self.splitting.close()
-        self._pool.shutdown(cancel_futures=True)
+        self.jobs.close()
         self.pictures.close()
         self.window.zoom.close_pool()
         self.review.close()
         self.window.may_close = True
         self.window.close()
         self.finished.emit()
-
-    # ------------------------------------------------------------------------------------------------ in threads
-
-    def later(
-        self,
-        work: Callable[[], Any],
-        then: Callable[[Any], object],
-        otherwise: Callable[[LabelimgError], object] | None = None,
-    ) -> None:
-        """Do something in a thread, and then something here with what came back."""
-
-        def run() -> None:
-            try:
-                self._done.emit(then, work(), None)
-            except LabelimgError as error:
-                self._done.emit(otherwise, None, error)
-
-        self._pool.submit(run)
-
-    def _carry_on(self, then: Callable[[Any], object] | None, found: Any, error: LabelimgError | None) -> None:
-        if self.window.may_close or then is None:
-            return
-        then(found if error is None else error)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -32,6 +32,15 @@ _WHAT_HAPPENS = {
 }
 
 
+def count_of(number: int, what: str) -> str:
+    """A number of things in words.
+
+    >>> count_of(1, "image"), count_of(1200, "image")
+    ('1 image', '1,200 images')
+    """
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 class ApplyDialog(QDialog):
     """Shows every image that will be moved, and asks whether to do it."""
 

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFocusEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
-from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QLineEdit
+from PySide6.QtCore import QPoint, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
+from PySide6.QtWidgets import QAbstractScrollArea, QFrame
 
 from labelimg.app import theme
 from labelimg.app.review_dragging import Dragging
 from labelimg.app.review_drawing import FOLD, TilePainter, Title, draw_heading, draw_target
 from labelimg.app.review_pictures import Pictures
+from labelimg.app.review_renaming import NameEditor
 from labelimg.clusterimg.gallery import MARGIN, NAME, Gallery, Hit, Section
 from labelimg.errors import printable
 
 SIDES = (72, 96, 128, 160, 208, 272, 352)
-_ELSEWHERE = (Qt.FocusReason.MouseFocusReason, Qt.FocusReason.TabFocusReason)
 _ARROWS = {
     Qt.Key.Key_Left: "left",
     Qt.Key.Key_Right: "right",
@@ -55,8 +55,7 @@ class GalleryView(QAbstractScrollArea):
         self._titles: tuple[Title, ...] = ()
         self._changed: NDArray[np.bool_] = np.zeros(len(names), bool)
         self.gallery = Gallery((), 100, self.side)
-        self._editor: QLineEdit | None = None
-        self._edited = -1
+        self.editor: NameEditor | None = None
         self.dragging = Dragging(self)
 
     # ------------------------------------------------------------------------------------------ what is shown
@@ -89,8 +88,7 @@ class GalleryView(QAbstractScrollArea):
         position = self.gallery.position(keep) if keep >= 0 else -1
         if position >= 0:
             self.verticalScrollBar().setValue(self.gallery.place(position)[1] - offset)
-        if self._editor is not None:
-            self._close_editor()
+        self.end_editing()
         shown = np.zeros(len(self.chosen), bool)
         for section in self.gallery.sections:
             shown[section.rows] = True
@@ -172,55 +170,29 @@ class GalleryView(QAbstractScrollArea):
         """What lies at a point of the viewport."""
         return self.gallery.at(point.x(), point.y() + self._top)
 
-    # ------------------------------------------------------------------------------------------------ renaming
-
     def edit_name(self, number: int) -> None:
-        """Let the name of a cluster be changed in its heading."""
+        """Let the name of a cluster be changed in its heading; `renamed` tells the new one."""
         section = self.gallery.section_of(number)
         if section < 0:
             return
         top = int(self.gallery.tops[section])
         if not self._top <= top <= self._top + self.viewport().height() - 60:
             self.verticalScrollBar().setValue(top)
-        self._close_editor()
-        self._edited = number
-        editor = self._editor = QLineEdit(self._titles[section].name, self.viewport())
+        self.end_editing()
         rect = self.heading_rect(number)
-        editor.setGeometry(MARGIN + FOLD - 8, rect.top() + 5, min(420, rect.width() - 80), rect.height() - 9)
-        editor.selectAll()
-        editor.returnPressed.connect(lambda: self.renamed.emit(number, editor.text()))
-        editor.installEventFilter(self)
-        editor.show()
-        editor.setFocus()
+        place = QRect(MARGIN + FOLD - 8, rect.top() + 5, min(420, rect.width() - 80), rect.height() - 9)
+        self.editor = NameEditor(self.viewport(), self._titles[section].name, place)
+        self.editor.entered.connect(lambda name: self.renamed.emit(number, name))
+        self.editor.left.connect(self._editor_left)
 
     def end_editing(self) -> None:
         """The name is what it should be."""
-        self._close_editor()
+        if self.editor is not None:
+            self.editor.finish()
+
+    def _editor_left(self) -> None:
+        self.editor = None
         self.setFocus()
-
-    def eventFilter(self, watched: object, event: QEvent) -> bool:
-        """Esc leaves the name as it was; a click elsewhere is taken for the end of it."""
-        if watched is self._editor:
-            if event.type() == QEvent.Type.ShortcutOverride:
-                event.accept()
-                return True
-            if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
-                if event.key() == Qt.Key.Key_Escape:
-                    self.end_editing()
-                    return True
-            elif isinstance(event, QFocusEvent) and event.reason() in _ELSEWHERE and event.lostFocus():
-                editor = self._editor
-                name = "" if editor is None else editor.text()
-                self._close_editor()
-                self.renamed.emit(self._edited, name)
-        return super().eventFilter(watched, event)  # type: ignore[arg-type]
-
-    def _close_editor(self) -> None:
-        editor, self._editor = self._editor, None
-        if editor is not None:
-            editor.removeEventFilter(self)
-            editor.hide()
-            editor.deleteLater()
 
     # ------------------------------------------------------------------------------------------------- the hand
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,26 +13,44 @@ from labelimg.app.review_drawing import Title
 from labelimg.clusterimg.arrangement import OUTLIERS, Arrangement
 from labelimg.clusterimg.flow import Rows
 from labelimg.clusterimg.gallery import Section
+from labelimg.clusterimg.pairs import Pairs
 from labelimg.clusterimg.review import Review
+from labelimg.clusterimg.splitting import strongest
 from labelimg.clusterimg.standing import folders_of
 from labelimg.clusterimg.tables import SIMILARITIES
 
 
-@dataclass(frozen=True, eq=False)
 class Similarities:
-    """The pairs that a run listed, as rows of images."""
+    """The pairs that a run listed, as rows of images, none twice."""
 
-    i: Rows
-    j: Rows
-    similarity: NDArray[np.float64]
+    def __init__(self, i: Rows, j: Rows, similarity: NDArray[np.float64]) -> None:
+        keys = np.minimum(i, j).astype(np.int64) << 32 | np.maximum(i, j)
+        _, once = np.unique(keys, return_index=True)
+        self.i, self.j = np.minimum(i, j)[once], np.maximum(i, j)[once]
+        self.similarity = similarity[once]
+        self._known: dict[bytes, float | None] = {}
 
-    def tightness(self, clusters: Rows) -> dict[int, float]:
-        """Of each cluster the mean similarity of the pairs that are listed within it; none of one without a pair."""
-        inside = clusters[self.i]
-        kept = (inside == clusters[self.j]) & (inside > OUTLIERS)
-        counts = np.bincount(inside[kept])
-        sums = np.bincount(inside[kept], self.similarity[kept])
-        return {int(number): float(sums[number] / counts[number]) for number in np.flatnonzero(counts)}
+    def tightness(self, members: Mapping[int, Rows], clusters: Rows) -> dict[int, float]:
+        """Of each cluster the least similarity of the pairs that hold it together, which are the most similar ones.
+
+        None of a cluster that the listed pairs do not hold together. What is known of a cluster is not computed again.
+        """
+        wanted = {number: rows.tobytes() for number, rows in members.items() if number != OUTLIERS}
+        new = [number for number, key in wanted.items() if key not in self._known]
+        if new:
+            inside = clusters[self.i]
+            kept = (inside == clusters[self.j]) & np.isin(inside, new)
+            pairs = Pairs(self.i[kept], self.j[kept], self.similarity[kept])
+            held = strongest(len(clusters), pairs)
+            where = clusters[held.i]
+            counts = np.bincount(where, minlength=max(new) + 1)
+            least = np.full(len(counts), np.inf)
+            np.minimum.at(least, where, held.similarity)
+            for number in new:
+                whole = 0 < counts[number] == len(members[number]) - 1
+                self._known[wanted[number]] = float(least[number]) if whole else None
+        found = {number: self._known[key] for number, key in wanted.items()}
+        return {number: value for number, value in found.items() if value is not None}
 
 
 class Page:
@@ -66,7 +84,7 @@ class Page:
             own = self._review.now.rows_of(only)
             members = {number: rows[np.isin(rows, own)] for number, rows in members.items()}
             members = {number: rows for number, rows in members.items() if len(rows)}
-        tightness = {} if self.similarities is None else self.similarities.tightness(now.clusters)
+        tightness = {} if self.similarities is None else self.similarities.tightness(members, now.clusters)
         wanted_text = self.filter.strip().casefold()
         found = []
         for number in self._ordered(now, members, tightness):
@@ -102,7 +120,10 @@ class Page:
                 continue
         if not values:
             return None
-        return Similarities(np.asarray(i, np.int32), np.asarray(j, np.int32), np.asarray(values))
+        found = Similarities(np.asarray(i, np.int32), np.asarray(j, np.int32), np.asarray(values))
+        now = self._review.now
+        found.tightness(now.members(), now.clusters)  # which takes a while, and is known from then on
+        return found
 
     def told_of(self, row: int) -> str:
         """How similar an image is to the first of its cluster, where that is known."""

@@ -42,7 +42,7 @@ def run(review: Review, cache: FeatureCache | None) -> int:
     sys.excepthook = tell
     controller.show()
     # Python sees Ctrl-C only when it gets a turn.
-    signal.signal(signal.SIGINT, lambda *_: controller.quit())
+    signal.signal(signal.SIGINT, lambda *_: controller.leaving.leave())
     turns = QTimer()
     turns.start(200)
     turns.timeout.connect(lambda: None)

@@ -153,10 +153,10 @@ def finish(out: str | os.PathLike[str], *, clock: Clock | None = None) -> Cluste
 
 def _end_review(folder: Path) -> None:
     """End a review that was cut off while it was applied; tables that cannot be written are not in the way."""
-    from labelimg.clusterimg import review
+    from labelimg.clusterimg import applying
 
     with suppress(LabelimgError):
-        review.finish(folder)
+        applying.finish(folder)
 
 
 def _run_folder(out: str | os.PathLike[str]) -> Path:

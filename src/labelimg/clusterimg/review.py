@@ -13,15 +13,12 @@ from typing import Any, Self
 import numpy as np
 
 from labelimg.cache import FeatureCache
+from labelimg.clusterimg.applying import carry_out, check_finished, check_tables, finish, write_tables
 from labelimg.clusterimg.arrangement import OUTLIERS, OUTLIERS_NAME, Arrangement, Change, History
-from labelimg.clusterimg.continuing import check_not_undone
-from labelimg.clusterimg.folders import end_renames, rebase, record_tables
-from labelimg.clusterimg.kept import Kept
-from labelimg.clusterimg.places import RESULTS
-from labelimg.clusterimg.record import lstat, read_pending, read_tables
+from labelimg.clusterimg.folders import end_renames
 from labelimg.clusterimg.review_journal import ReviewJournal, read_journal, replayed
 from labelimg.clusterimg.standing import Standing, folders_of, read_plan, standing_of
-from labelimg.clusterimg.tables import BEFORE_REVIEW, CLUSTERS, RUN, read_run, review_tables, write_clusters
+from labelimg.clusterimg.tables import read_run
 from labelimg.errors import LabelimgError, OutputError, UsageError, printable
 from labelimg.lock import Lock
 
@@ -70,7 +67,7 @@ class Review:
         self._journal = ReviewJournal(self.out)
         self.brought_back, self.lost = 0, ""
         try:
-            _check_finished(self.out)
+            check_finished(self.out)
             finish(self.out)
             end_renames(self.out)
             self.run = read_run(self.out)
@@ -240,10 +237,10 @@ class Review:
         wanted = {row: folder for row, folder in sorted(wanted.items()) if there.folders[row] != folder}
         gone = tuple(name for name in self.images if name not in there.rows)
         if wanted:
-            self._check_tables()
+            check_tables(self.out, tables_alone=there.items is None)
             self._journal.note_applying()
             try:
-                self._carry_out(there, wanted)
+                carry_out(there, self.run, wanted)
             except LabelimgError:
                 with suppress(LabelimgError):
                     self._follow_what_was_done()
@@ -257,31 +254,8 @@ class Review:
         """After an error on the way: the tables tell what is on the disk, and the rest is pending."""
         there = standing_of(self.out, self.run)
         if there.digest != self.standing.digest:
-            _write_tables(there)
+            write_tables(there)
             self._settle(there)
-
-    def _carry_out(self, there: Standing, wanted: dict[int, str]) -> None:
-        write_clusters(self.out / BEFORE_REVIEW, there.table())
-        record_tables(self.out, [BEFORE_REVIEW])
-        if there.items is None:
-            folders = [wanted.get(row, folder) for row, folder in enumerate(there.folders)]
-            after = Standing(self.out, there.root, there.names, tuple(folders), None)
-        else:
-            kept = {f"{RESULTS}/{wanted.get(row, folder)}" for row, folder in enumerate(there.folders)}
-            rebase(self.out, there.renames(wanted), folders=sorted({*kept, f"{RESULTS}/{OUTLIERS_NAME}"}))
-            after = standing_of(self.out, self.run)
-        _write_tables(after)
-
-    def _check_tables(self) -> None:
-        """Raise OutputError if a table that would be replaced is not ours, or was changed by somebody."""
-        known = read_tables(self.out)
-        for name in (CLUSTERS, RUN, BEFORE_REVIEW):
-            found = lstat(self.out / name)
-            edited = found is not None and (found.st_size, found.st_mtime_ns) != known.get(name)
-            # Of tables alone clusters.csv is what is reviewed, also as somebody changed it.
-            if edited and not (name == CLUSTERS and self.standing.items is None):
-                text = f"{printable(self.out / name)} is not as it was written and would be replaced"
-                raise OutputError(f"{text}; move it elsewhere first")
 
     def _open(self, standing: Standing) -> None:
         kept = read_journal(self.out)
@@ -347,38 +321,6 @@ class Review:
         if number is None:
             raise UsageError(f"no cluster has the name {printable(name)!r}")
         return number
-
-
-def _check_finished(out: Path) -> None:
-    """Raise OutputError if a run or a merge in `out` was cut off, or its taking back."""
-    check_not_undone(out)
-    for kind in ("cluster", "merge"):
-        if Kept(out, kind).going is not None:
-            name = printable(out)
-            raise OutputError(f"the run in {name} was interrupted: end it first, with labelimg undo --finish {name}")
-
-
-def finish(out: Path) -> bool:
-    """End what a review that was killed while it was applied had begun; whether there was anything.
-
-    The caller holds the lock. What had not begun to move is pending still. Raises OutputError.
-    """
-    kept = read_journal(out)
-    if kept is None or not kept.is_applying:
-        return False
-    begun = read_pending(out) is not None
-    end_renames(out)
-    there = standing_of(out, read_run(out))
-    record_tables(out, [BEFORE_REVIEW])
-    if not begun and there.digest == kept.base:
-        return False
-    _write_tables(there)
-    ReviewJournal(out).remove()
-    return True
-
-
-def _write_tables(there: Standing) -> None:
-    record_tables(there.out, review_tables(there.out, there.table()))
 
 
 def _with_free_numbers(there: Standing, now: Arrangement, alive: dict[str, int]) -> Arrangement:
