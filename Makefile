@@ -28,7 +28,7 @@ define checks
 @$(BIN)/lint-imports
 endef
 
-.PHONY: help demo test lint test-bounds screenshots bench datasets clean
+.PHONY: help demo test test-faults test-soak lint test-bounds screenshots bench datasets clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -45,6 +45,13 @@ test: $(VENV)/.installed-dev .screen-tools ## check style, types, layers, and ru
 	$(checks)
 	@echo "3/3 running the tests"
 	@$(BIN)/python -m pytest </dev/null
+
+# `make test` tries a sample of these; the seed of the sample is LABELIMG_FAULTS_SEED.
+test-faults: $(VENV)/.installed-dev ## kill runs at every file operation, try all bad files, fuzz at length (15 minutes)
+	@LABELIMG_FAULTS=all $(BIN)/python -m pytest tests/faults -rs </dev/null
+
+test-soak: $(VENV)/.installed-dev ## cluster, merge and undo 50,000 images; descriptors, memory and threads stay flat
+	@$(BIN)/python tests/faults/soak.py </dev/null
 
 lint: $(VENV)/.installed-dev ## check style, types and layers alone
 	$(checks)
@@ -79,6 +86,8 @@ SCREEN_LIBRARIES := libegl1 libgl1 libxkbcommon0 libdbus-1-3 libfontconfig1 libx
 
 screenshots: $(VENV)/.installed-demo demo/.photos ## make the pictures of the windows for the README
 	@$(BIN)/python benchmarks/screenshots.py demo/photos docs/images </dev/null
+	@$(BIN)/python benchmarks/screenshots_pointing.py demo/photos docs/images </dev/null
+	@$(BIN)/python benchmarks/review_screenshots.py demo/photos docs/images </dev/null
 
 datasets: $(DATA)/.built ## build the labelled data sets in bench-data/ (downloads 180 MB of Debian packages)
 

@@ -1,7 +1,7 @@
 """Draw the curve: the threshold on the Y axis, the number of similar pairs to be expected on the X axis.
 
-What is drawn is a list of strokes and words with their places, in pixels from the upper left corner; it becomes SVG here,
-PNG in curve_picture.py, and the window paints it itself.
+What is drawn is a list of strokes and words with their places, in pixels from the upper left corner. It becomes SVG
+here and PNG in curve_picture.py; the window paints it itself.
 """
 
 from __future__ import annotations
@@ -200,7 +200,8 @@ def _element(mark: Mark) -> str:
     if mark.filled:
         return f'<polygon points="{points}" style="fill:{_css(mark.colour)}"/>'
     dashes = ' stroke-dasharray="6 4"' if mark.dashed else ""
-    return f'<polyline points="{points}" fill="none" stroke-width="{mark.width:g}"{dashes} style="stroke:{_css(mark.colour)}"/>'
+    style = f'fill="none" stroke-width="{mark.width:g}"{dashes} style="stroke:{_css(mark.colour)}"'
+    return f'<polyline points="{points}" {style}/>'
 
 
 def _numbers(axes: Axes) -> list[float]:

@@ -84,7 +84,7 @@ def check_place(out: StrPath, image_folders: Iterable[StrPath]) -> bool:
     if not root.is_dir():
         raise OutputError(f"{shown} is not a folder; choose a folder that does not exist yet")
     _check_writable(root)
-    if read_record(root) is None and _holds_nothing(root):
+    if read_record(root) is None and holds_nothing(root):
         return False
     if not is_made_by_us(root) and not is_anything_kept(root):
         raise OutputError(f"{shown} is not empty and was not made by labelimg; choose another output folder")
@@ -137,7 +137,7 @@ def remove_earlier(out: StrPath) -> int:
     left = _count_files(root)
     if left:
         record_tables(root, ())  # until the next run has its record, this keeps the folder known as ours
-        for name in ("pending.jsonl", "plan.jsonl"):
+        for name in ("review.jsonl", "pending.jsonl", "plan.jsonl"):
             files.remove_file(root / STATE_FOLDER / name)
     else:
         remove_record(root)
@@ -168,7 +168,7 @@ def take_back(out: StrPath) -> tuple[Failure, ...]:
     root = Path(out)
     record = read_record(root)
     if record is None:
-        if (root / STATE_FOLDER).is_dir() and _holds_nothing(root):  # killed while it ended
+        if (root / STATE_FOLDER).is_dir() and holds_nothing(root):  # killed while it ended
             remove_record(root)
             files.remove_empty_folders([root / STATE_FOLDER, root])
             return ()
@@ -335,7 +335,7 @@ def _copies(count: int) -> str:
     return "copy" if count == 1 else "copies"
 
 
-def _holds_nothing(root: Path) -> bool:
+def holds_nothing(root: Path) -> bool:
     """Whether there is nothing in the folder, or only what a run that wrote nothing left when it was killed."""
     if any(path.name != STATE_FOLDER for path in root.iterdir()):
         return False

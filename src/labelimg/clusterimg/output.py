@@ -18,6 +18,7 @@ from labelimg.clusterimg.continuing import (
     kept_result,
     remove_leftovers_of_tables,
 )
+from labelimg.clusterimg.earlier import holds_nothing
 from labelimg.clusterimg.folders import (
     Failure,
     Plan,
@@ -39,7 +40,7 @@ from labelimg.clusterimg.record import begin_undoing, is_being_undone, remove_re
 from labelimg.clusterimg.report.gathering import publish
 from labelimg.clusterimg.results import Clustering, Settings
 from labelimg.clusterimg.tables import SIMILARITIES, write_tables
-from labelimg.errors import OutputError, TransferError
+from labelimg.errors import LabelimgError, OutputError, TransferError
 from labelimg.images import Unreadable
 from labelimg.lock import Lock
 
@@ -138,14 +139,18 @@ def undo(out: str | os.PathLike[str]) -> tuple[Failure, ...]:
         if going is not None and kept.done is not None:  # nothing of the earlier run was replaced yet
             kept.discard_going()
             return ()
+        remove_leftovers_of_tables(folder)
         if record is None:
             discard_all(folder)
             remove_record(folder)
+            files.remove_leftovers(folder / files.STATE_FOLDER)
             return ()
         if going is not None or Kept(folder, "merge").going is not None:
             adopt_tables(folder, going)
+        _end_review(folder)
         begin_undoing(folder)
         discard_all(folder)
+        files.remove_empty_folders([folder / SIMILARITIES])
         return take_back(folder)
 
 
@@ -164,11 +169,12 @@ def finish(out: str | os.PathLike[str], *, clock: Clock | None = None) -> Cluste
             from labelimg.clusterimg.merging import end_merge
 
             return end_merge(folder, merging, clock)
-        if begun is None:
+        record = read_record(folder)
+        if begun is None and record is not None:
+            _end_review(folder)
             replay(folder)
             return None
-        record = read_record(folder)
-        if record is None or not has_plan(folder, begun):
+        if begun is None or record is None or not has_plan(folder, begun):
             text = "was interrupted before its first file: start it again with the same command, and it goes on"
             raise OutputError(f"the run in {files.printable(folder)} {text}")
         earlier = kept_result(kept, record.roots)
@@ -181,11 +187,20 @@ def finish(out: str | os.PathLike[str], *, clock: Clock | None = None) -> Cluste
     return replace(result, seconds=clock.seconds)
 
 
+def _end_review(folder: Path) -> None:
+    """End a review that was cut off while it was applied; tables that cannot be written are not in the way."""
+    from labelimg.clusterimg import applying
+
+    with suppress(LabelimgError):
+        applying.finish(folder)
+
+
 def _run_folder(out: str | os.PathLike[str]) -> Path:
     folder = Path(out)
     if not folder.is_dir():
         raise OutputError(f"no such folder: {files.printable(folder)}; check the spelling")
-    if read_record(folder) is None and not is_anything_kept(folder) and not is_being_undone(folder):
+    known = read_record(folder) is not None or is_anything_kept(folder) or is_being_undone(folder)
+    if not known and not ((folder / files.STATE_FOLDER).is_dir() and holds_nothing(folder)):
         raise OutputError(f"{files.printable(folder)} holds no run that could be taken back")
     return folder
 

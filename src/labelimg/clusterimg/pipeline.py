@@ -57,11 +57,12 @@ def cluster(
 ) -> Clustering:
     """Group the images of a folder, or of several, by similarity; with `out`, sort them into folders there.
 
-    Two images are similar when their similarity is greater than `threshold` (in [0, 1], by default the method's own);
-    clusters are chains of similar pairs. `batch_size`: the most images that are compared with each other at once, by
-    default as many as fit in memory; clusters of different batches become one if their first images, the
-    representatives, are similar, and with `rescue` outliers take part in that. `merge=False` stops before it.
-    `parameters`: the method's own, and `size=(width, height)` or `scale`, what images are shrunk to.
+    Two images are similar when their similarity is greater than `threshold` (in [0, 1]; by default one is found in the
+    data, as `suggest_threshold` does, and `settings` says which and why); clusters are chains of similar pairs.
+    `batch_size`: the most images that are compared with each other at once, by default as many as fit in memory;
+    clusters of different batches become one if their first images, the representatives, are similar, and with `rescue`
+    outliers take part in that. `merge=False` stops before it. `parameters`: the method's own, and `size=(width,
+    height)` or `scale`, what images are shrunk to.
 
     Nothing is written without `out`. `report`: leave the page report.html there, too. With `out` and
     `dry_run` nothing is written either, but `written` says where each
@@ -74,7 +75,7 @@ def cluster(
     """
     folders = [images] if isinstance(images, (str, os.PathLike)) else list(images)
     made = make_method(method, **parameters)
-    limit = made.default_threshold if threshold is None else float(threshold)
+    limit = None if threshold is None else float(threshold)
     settings = Settings(
         folders=tuple(os.path.abspath(folder) for folder in folders),
         method=method,
@@ -295,7 +296,7 @@ def _grouped(
         images=tuple(Path(found.paths[row]) for row in extracted.rows),
         unreadable=tuple(sorted((*found.unreadable, *extracted.unreadable), key=lambda each: each.path)),
         skipped=found.skipped,
-        settings=settings,
+        settings=replace(settings, **engine.found()),
         batches=tuple(batches),
         merged=merged,
         decoded=extracted.decoded,

@@ -44,11 +44,6 @@ class Similarities:
         j = place - starts[i] + i + 1
         return i.astype(np.int32), j.astype(np.int32)
 
-    def above(self, floor: float) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]:
-        """The pairs more similar than `floor`, as positions in `rows`, and their similarities."""
-        place = np.flatnonzero(self.values > floor)
-        return *self.pair(place), self.values[place]
-
 
 def choose_rows(count: int, size: int, seed: int = 0) -> NDArray[np.int64]:
     """`size` of `count` rows at random, ascending; all rows if they are not more. The same for the same seed.
@@ -118,7 +113,8 @@ def curve_of(similarities: Similarities, *, thresholds: NDArray[np.float64] | No
     places = np.searchsorted(at, similarities.values, side="left")
     reached = np.bincount(places, minlength=len(at) + 1)[: len(at) + 1]
     pairs = reached[::-1].cumsum()[::-1][1:].astype(np.int64)
-    linkage = link(len(similarities), *similarities.above(float(at[0]) if len(at) else 1.0))
+    above = np.flatnonzero(similarities.values > at[0])
+    linkage = link(len(similarities), *similarities.pair(above), similarities.values[above])
     joins = linkage.joins(at)
     clustered, clusters = linkage.clustered[joins], linkage.clusters(joins)
     return Curve(
