@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from labelimg.clusterimg.pipeline import cluster as cluster
     from labelimg.clusterimg.results import Clustering as Clustering
     from labelimg.clusterimg.results import Settings as Settings
+    from labelimg.clusterimg.sampling import suggest_threshold as suggest_threshold
+    from labelimg.clusterimg.suggestion import Suggestion as Suggestion
     from labelimg.clusterimg.tried import Tried as Tried
     from labelimg.errors import LabelimgError as LabelimgError
     from labelimg.errors import MissingExtraError as MissingExtraError
@@ -56,6 +58,7 @@ _HOME = {
     "Rect": "labelimg.segmentatimg.geometry",
     "Search": "labelimg.clusterimg.deep.candidates",
     "Settings": "labelimg.clusterimg.results",
+    "Suggestion": "labelimg.clusterimg.suggestion",
     "Trained": "labelimg.clusterimg.deep.training",
     "Training": "labelimg.clusterimg.deep.training",
     "TransferError": "labelimg.errors",
@@ -71,6 +74,7 @@ _HOME = {
     "levels": "labelimg.segmentatimg.hierarchy",
     "merge": "labelimg.clusterimg.merging",
     "segment": "labelimg.segmentatimg.methods",
+    "suggest_threshold": "labelimg.clusterimg.sampling",
     "train": "labelimg.clusterimg.deep.training",
     "undo": "labelimg.clusterimg.output",
 }
