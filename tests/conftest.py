@@ -21,3 +21,13 @@ def cache_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 def album(tmp_path: Path) -> Path:
     """A folder of three groups of near-duplicates and two other pictures; see `pictures.make_album`."""
     return make_album(tmp_path / "album")
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint file of a small Segment Anything model; see `small_sam`."""
+    from small_sam import save_small_sam
+
+    path = tmp_path_factory.mktemp("model") / "small.pth"
+    save_small_sam(path)
+    return path

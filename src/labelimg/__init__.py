@@ -32,21 +32,28 @@ if TYPE_CHECKING:
     from labelimg.errors import UnreadableImageError as UnreadableImageError
     from labelimg.errors import UsageError as UsageError
     from labelimg.images import Unreadable as Unreadable
+    from labelimg.segmentatimg.geometry import Rect as Rect
+    from labelimg.segmentatimg.grabcut import grabcut as grabcut
     from labelimg.segmentatimg.hierarchy import levels as levels
     from labelimg.segmentatimg.maskfolder import MaskFolder as MaskFolder
     from labelimg.segmentatimg.methods import segment as segment
     from labelimg.segmentatimg.painting import Painting as Painting
+    from labelimg.segmentatimg.prompts import Mark as Mark
+    from labelimg.segmentatimg.prompts import Prompts as Prompts
 
 _HOME = {
     "Candidate": "labelimg.clusterimg.deep.candidates",
     "Clustering": "labelimg.clusterimg.results",
     "FeatureCache": "labelimg.cache",
     "LabelimgError": "labelimg.errors",
+    "Mark": "labelimg.segmentatimg.prompts",
     "MaskFolder": "labelimg.segmentatimg.maskfolder",
     "MissingExtraError": "labelimg.errors",
     "ModelError": "labelimg.errors",
     "OutputError": "labelimg.errors",
     "Painting": "labelimg.segmentatimg.painting",
+    "Prompts": "labelimg.segmentatimg.prompts",
+    "Rect": "labelimg.segmentatimg.geometry",
     "Search": "labelimg.clusterimg.deep.candidates",
     "Settings": "labelimg.clusterimg.results",
     "Trained": "labelimg.clusterimg.deep.training",
@@ -60,6 +67,7 @@ _HOME = {
     "cluster": "labelimg.clusterimg.pipeline",
     "deep_cluster": "labelimg.clusterimg.deep.clustering",
     "embed": "labelimg.clusterimg.deep.embed",
+    "grabcut": "labelimg.segmentatimg.grabcut",
     "levels": "labelimg.segmentatimg.hierarchy",
     "merge": "labelimg.clusterimg.merging",
     "segment": "labelimg.segmentatimg.methods",

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import stat
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -231,12 +232,21 @@ def remove_empty_folders(folders: Iterable[StrPath]) -> None:
             folder.rmdir()
 
 
-def remove_leftovers(folder: StrPath) -> None:
-    """Remove the temporary files that a killed run left in the folder; a missing folder is fine."""
+def remove_leftovers(folder: StrPath, *, older_s: float = 0) -> None:
+    """Remove the temporary files that a killed run left in the folder; a missing folder is fine.
+
+    older_s: only those that were written so long ago, where others may be writing now.
+    """
     with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as found:
-        leftovers = [e.path for e in found if _LEFTOVER.fullmatch(e.name) and e.is_file(follow_symlinks=False)]
-        for path in leftovers:
-            remove_file(path)
+        leftovers = [e for e in found if _LEFTOVER.fullmatch(e.name) and e.is_file(follow_symlinks=False)]
+        for entry in leftovers:
+            if not older_s or time.time() - entry.stat(follow_symlinks=False).st_mtime > older_s:
+                remove_file(entry.path)
+
+
+def is_leftover(name: str) -> bool:
+    """Whether a file has the name of a temporary file of ours."""
+    return _LEFTOVER.fullmatch(name) is not None
 
 
 def sync_folder(folder: StrPath) -> None:

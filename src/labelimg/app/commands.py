@@ -31,6 +31,7 @@ COMMANDS = (
     Command("reset", "Edit", "Reset painting", ("R",), "reset", "takes all paint and cuts of this image away"),
     Command("brush", "Paint", "Brush", ("B",), "brush", "paints freehand; again: back to segments", True),
     Command("stamp", "Paint", "Template painting", ("T",), "stamp", "paints templates where they are found"),
+    Command("point", "Paint", "Point again…", ("G",), "", "grabcut and sam: finds other segments; the paint stays"),
     Command("coarser", "Paint", "Coarser segments", ("[",), "coarser", "larger segments; the paint stays", False, True),
     Command("finer", "Paint", "Finer segments", ("]",), "finer", "smaller segments; the paint stays"),
     Command(

@@ -18,6 +18,7 @@ from labelimg.app.hand import Hand
 from labelimg.app.help_window import HelpWindow
 from labelimg.app.leaving import Leaving
 from labelimg.app.picture_window import PictureWindow
+from labelimg.app.pointing_flow import PointingFlow
 from labelimg.app.settings import Settings
 from labelimg.app.status import StatusLine
 from labelimg.errors import LabelimgError, printable
@@ -26,6 +27,7 @@ from labelimg.segmentatimg.holding import Holding
 from labelimg.segmentatimg.maskfolder import MaskFolder
 from labelimg.segmentatimg.methods.base import Method
 from labelimg.segmentatimg.picture import Picture
+from labelimg.segmentatimg.pointing import Wish
 from labelimg.segmentatimg.session import DEFAULT_MEMORY, Session
 from labelimg.segmentatimg.warm import is_first_use
 
@@ -50,6 +52,7 @@ class Wishes:
     exclude: Sequence[str] = ()
     templates: Sequence[Template] = ()
     template_threshold: float | None = None
+    pointing: Wish | None = None
 
 
 class Controller(QObject):
@@ -72,6 +75,7 @@ class Controller(QObject):
         self.hand = Hand(self.window, self.colours, self.debug, self.status, self.settings, self.save_and_next)
         self._help: HelpWindow | None = None
         self._holding = Holding()
+        self.pointing = None if wishes.pointing is None else PointingFlow(self, wishes.pointing)
         self.posted.connect(self._run, Qt.ConnectionType.QueuedConnection)
         self._connect()
         self._restore()
@@ -153,6 +157,7 @@ class Controller(QObject):
             memory=wishes.memory,
             templates=wishes.templates,
             template_threshold=wishes.template_threshold,
+            by_hand=wishes.pointing is not None,
         )
         damaged = ""
         try:
@@ -179,6 +184,8 @@ class Controller(QObject):
             self.window.canvas.show_segments(None)
             self.window.canvas.show_scene(None)
             self.debug.hide()
+            if self.pointing is not None:
+                self.pointing.forget()
             self.session.close()
             self.session = self.hand.session = None
 
@@ -199,6 +206,8 @@ class Controller(QObject):
         canvas.show_scene(None)
         if self.window.message.is_warning and not self.window.message.about_saving:
             self.window.message.hide()
+        if self.pointing is not None:
+            self.pointing.leave()
         picture = self.session.go(row)
         self.window.list.show_current(row)
         if picture.scene is not None:
@@ -209,6 +218,8 @@ class Controller(QObject):
             self._show_painting(picture)
         else:
             self.debug.follow(None, "")
+        if self.pointing is not None:
+            self.pointing.look(picture)
         self._show_state()
 
     def save_and_next(self) -> None:
@@ -242,6 +253,8 @@ class Controller(QObject):
         match what:
             case "image" if here:
                 self._show_scene(picture)
+                if self.pointing is not None:
+                    self.pointing.look(picture)
             case "segments" | "preview" if here:
                 window.canvas.scene_changed()
             case "levels" if here and picture.painting is not None:
@@ -260,6 +273,8 @@ class Controller(QObject):
                 if here:
                     window.canvas.show_note("")
                     window.message.warn(f"{name} cannot be opened: {text}")
+                    if self.pointing is not None:
+                        self.pointing.look(picture)
             case "restored":
                 window.message.warn(f"{name}: {text}") if text else window.message.notice(
                     f"{name}: unsaved paint of an earlier sitting is back"
@@ -276,6 +291,8 @@ class Controller(QObject):
                 )
             case "warning":
                 window.message.warn(f"{name}: {text}")
+        if self.pointing is not None and what in ("save failed", "warning"):
+            self.pointing.warn(window.message.text)
         if what in ("painting", "restored") or here:
             window.model.mark(picture.row, unsaved=picture.row in session.unsaved)
         self._show_state()
@@ -319,6 +336,7 @@ class Controller(QObject):
             next=any_,
             first_open=any_,
             debug=any_,
+            point=there and self.pointing is not None,
         )
         self.status.show(session)
 
@@ -352,6 +370,9 @@ class Controller(QObject):
                 canvas.end_gesture()
                 if not self.session.stamp():
                     window.message.notice("no templates: start with --templates DIR --segments DIR, see the manual")
+            case "point" if self.pointing is not None:
+                canvas.end_gesture()
+                self.pointing.again()
             case "coarser":
                 self.hand.step_level(1)
             case "finer":
@@ -394,6 +415,8 @@ class Controller(QObject):
         self.window.restyle()
         self.colours.restyle()
         self.debug.restyle()
+        if self.pointing is not None:
+            self.pointing.restyle()
         self.window.check(f"theme_{choice}", True)
 
     # ---------------------------------------------------------------------------------------------- the end
@@ -412,6 +435,8 @@ class Controller(QObject):
         self.settings.sync()
         self._close_session()
         self._holding.leave()
+        if self.pointing is not None:
+            self.pointing.end()
         self.window.thumbnails.close()
         self.window.may_close = True
         self.colours.close()

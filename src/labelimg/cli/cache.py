@@ -19,6 +19,7 @@ Folder = Annotated[
 def info(cache: Folder = None) -> None:
     """Show where the cache is, how large it is and what is in it."""
     from labelimg.cache import FeatureCache
+    from labelimg.segmentatimg.embeddings import embeddings_folder, kept_embeddings
 
     with FeatureCache(cache) as features:
         found = features.info()
@@ -27,13 +28,18 @@ def info(cache: Folder = None) -> None:
     typer.echo(f"{'bytes':<9} {found.bytes:,}")
     for recipe in found.recipes:
         typer.echo(f"{'of':<9} {recipe}")
+    kept = kept_embeddings(embeddings_folder(cache))
+    if kept:
+        typer.echo(f"and {len(kept):,} embeddings for pointing, {sum(path.stat().st_size for path in kept):,} bytes")
 
 
 @app.command()
 def clear(cache: Folder = None) -> None:
     """Remove the cache; the next run decodes its images again."""
     from labelimg.cache import FeatureCache
+    from labelimg.segmentatimg.embeddings import clear_embeddings, embeddings_folder
 
     with FeatureCache(cache) as features:
         removed = features.clear()
+    removed += clear_embeddings(embeddings_folder(cache))
     typer.echo(f"removed {removed:,} bytes")

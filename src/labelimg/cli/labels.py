@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,12 +12,14 @@ import typer
 
 from labelimg.cli.options import QUIET, Images
 from labelimg.cli.parameters import with_parameters
+from labelimg.cli.pointing import CHECKPOINT, DEVICE, MODEL, POINTS, check_unused, sam_masks
 from labelimg.cli.show import Progress, print_unreadable_files
-from labelimg.errors import printable
+from labelimg.errors import UsageError, printable
 from labelimg.segmentatimg.methods import DEFAULT, NAMES
 
 if TYPE_CHECKING:
     from labelimg.segmentatimg.labelling import LabelRun
+    from labelimg.segmentatimg.methods.base import Method
 
 
 @with_parameters
@@ -24,7 +27,7 @@ def labels(
     images: Images,
     out: Annotated[Path, typer.Option(help="Where the label maps go.", metavar="DIR", show_default=False)],
     method: Annotated[
-        str, typer.Option(help=f"How images are cut into segments: {', '.join(NAMES)}.", metavar="METHOD")
+        str, typer.Option(help=f"How images are cut into segments: {', '.join(NAMES)}, sam.", metavar="METHOD")
     ] = DEFAULT,
     format: Annotated[
         str, typer.Option(help="What label maps are saved as: tiff (32-bit) or png (16-bit).", metavar="FORMAT")
@@ -50,6 +53,10 @@ def labels(
     ] = False,
     quiet: QUIET = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+    sam_checkpoint: CHECKPOINT = None,
+    sam_model: MODEL = None,
+    sam_points: POINTS = None,
+    device: DEVICE = None,
     **parameters: Any,
 ) -> None:
     """Cut the images of a folder, or several, into segments: a label map of each, and a picture to look at.
@@ -58,11 +65,21 @@ def labels(
     """
     from labelimg.segmentatimg.labelling import label_folders
 
+    named = {"--sam-checkpoint": sam_checkpoint, "--sam-model": sam_model, "--sam-points": sam_points}
+    check_unused(method, {**named, "--device": device})
+    chosen: str | Method = method
+    if method == "sam":
+        work_size = {"work_size": parameters.pop("work_size")} if "work_size" in parameters else {}
+        for name in parameters:
+            raise UsageError(f"{name} is no parameter of method sam; it has work_size and the options for sam")
+        masks = replace(sam_masks(sam_checkpoint, sam_model, device, sam_points), **work_size)
+        masks.load()
+        chosen = masks
     with Progress(quiet=quiet) as progress:
         result = label_folders(
             images,
             out=out,
-            method=method,
+            method=chosen,
             format=format,
             preview=preview,
             recursive=recursive,

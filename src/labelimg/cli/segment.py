@@ -10,6 +10,17 @@ import typer
 
 from labelimg.cli.options import MASKS
 from labelimg.cli.parameters import with_parameters
+from labelimg.cli.pointing import (
+    AROUND,
+    CHECKPOINT,
+    DEVICE,
+    MODE,
+    MODEL,
+    POINTED,
+    POINTS,
+    check_unused,
+    wish_of,
+)
 from labelimg.errors import LabelimgError, UsageError, printable
 from labelimg.segmentatimg.methods import DEFAULT, NAMES, make_method
 
@@ -28,7 +39,11 @@ def segment(
         typer.Argument(help="A folder of images, or one image of it to begin with.", metavar="[IMAGES]"),
     ] = None,
     method: Annotated[
-        str, typer.Option(help=f"How images are cut into segments: {', '.join(NAMES)}.", metavar="METHOD")
+        str,
+        typer.Option(
+            help=f"How images are cut into segments: {', '.join(NAMES)}; or by pointing: {', '.join(POINTED)}.",
+            metavar="METHOD",
+        ),
     ] = DEFAULT,
     out: MASKS = None,
     ahead: Annotated[
@@ -59,13 +74,36 @@ def segment(
             rich_help_panel="Template painting",
         ),
     ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="grabcut and sam: find after every annotation, not only at space.")
+    ] = False,
+    sam_checkpoint: CHECKPOINT = None,
+    sam_model: MODEL = None,
+    sam_mode: MODE = None,
+    sam_points: POINTS = None,
+    device: DEVICE = None,
+    around: AROUND = None,
     **parameters: Any,
 ) -> None:
     """Cut the images of a folder into segments and paint them into masks, in windows.
 
     Press h in the picture window for the list of keys. The originals stay as they are.
     """
-    chosen = make_method(method, **parameters)
+    check_unused(
+        method,
+        {
+            "--sam-checkpoint": sam_checkpoint,
+            "--sam-model": sam_model,
+            "--sam-mode": sam_mode,
+            "--sam-points": sam_points,
+            "--device": device,
+            "--around": around,
+        },
+    )
+    if live and method not in POINTED:
+        raise UsageError(f"--live goes with --method grabcut or sam, got --method {method}")
+    # What an image is cut by that is not pointed at: the panel of the painting windows offers it.
+    chosen = make_method("superpixel" if method in POINTED else method, **parameters)
     if images is not None and not images.exists():
         raise UsageError(f"no such folder or image: {printable(images)}; check the spelling")
     if (templates is None) != (segments is None):
@@ -83,6 +121,18 @@ def segment(
             "apt-get install libegl1 libgl1 libxkbcommon0 libdbus-1-3; labelimg labels works without windows"
         ) from error
     check_display(os.environ)
+    pointing = None
+    if method in POINTED:
+        pointing = wish_of(
+            method,
+            live=live,
+            checkpoint=sam_checkpoint,
+            model=sam_model,
+            mode=sam_mode,
+            device=device,
+            points=sam_points,
+            around=around,
+        )
     from labelimg.app.controller import Wishes
     from labelimg.segmentatimg.keeping import memory_for
 
@@ -95,6 +145,7 @@ def segment(
         include=include or (),
         exclude=exclude or (),
         template_threshold=template_threshold,
+        pointing=pointing,
     )
     if templates is not None and segments is not None:
         from dataclasses import replace

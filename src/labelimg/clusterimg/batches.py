@@ -6,12 +6,12 @@ where their signatures leave the widest gap. What was measured is in docs/decisi
 
 from __future__ import annotations
 
-import os
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from labelimg.memory import available_memory as available_memory
 
 _SIDE = 32
 _FREQUENCIES = 8
@@ -90,19 +90,3 @@ def _cut(signatures: NDArray[np.int8], rows: NDArray[np.int32]) -> list[NDArray[
             ties = np.flatnonzero(gaps == gap) + low
             widest, order, place = gap, sort, int(ties[np.abs(ties - len(rows) / 2).argmin()])
     return [np.sort(rows[order[:place]]), np.sort(rows[order[place:]])]
-
-
-def available_memory() -> int:
-    """Bytes that can be taken without swapping: the system's figure, or the container's where that is lower."""
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    try:
-        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
-        free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        pass
-    try:
-        most, now = (Path("/sys/fs/cgroup", name).read_text("ascii") for name in ("memory.max", "memory.current"))
-        free = min(free, int(most) - int(now))
-    except (OSError, ValueError):
-        pass
-    return max(free, 1 << 26)

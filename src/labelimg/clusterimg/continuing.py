@@ -16,7 +16,7 @@ from labelimg.clusterimg.flow import Batch, Merged
 from labelimg.clusterimg.kept import WORTH_KEEPING_S, Begun, Kept, as_json
 from labelimg.clusterimg.record import Record, is_being_undone, is_plain, lstat, read_record, record_tables
 from labelimg.clusterimg.results import Clustering, Settings, clustering_of
-from labelimg.clusterimg.tables import RUN
+from labelimg.clusterimg.tables import RUN, SIMILARITIES
 from labelimg.errors import LabelimgError, OutputError, printable
 from labelimg.images import Found, Unreadable
 
@@ -33,14 +33,17 @@ class Images:
     digest: str
 
 
-def images_of(found: Found, record: Record | None) -> Images:
-    """The images that were found; those that the recorded run moved away count as where and what they were."""
-    moving = record is not None and record.mode == "move"
+def images_of(found: Found, record: Record | None, *, moving: bool) -> Images:
+    """The images that were found; those that the recorded run moves count as where and what they were.
+
+    moving: whether the run is one that moves; links then count as what they are themselves.
+    """
     stamps = {path: _lstamp(path) if moving else stamp(path) for path in found.paths}
-    if record is not None and moving:
+    if moving and record is not None and record.mode == "move":
         for entry in record.entries:
-            if entry.source and entry.source not in stamps and not files.is_there(entry.source):
-                stamps[entry.source] = entry.size, entry.mtime_ns
+            if entry.source and entry.source not in stamps:  # moved, or a link to what was moved
+                there = files.is_there(entry.source)
+                stamps[entry.source] = _lstamp(entry.source) if there else (entry.size, entry.mtime_ns)
     digest = blake2b(digest_size=16)
     for path in sorted(stamps):
         digest.update(f"{path}\0{stamps[path]}\n".encode("utf-8", "surrogateescape"))
@@ -138,6 +141,12 @@ def adopt_tables(out: Path, begun: Begun | None) -> None:
     record = read_record(out)
     if record is not None and (begun is None or record.run == begun.id):
         record_tables(out, tables_in(out))
+
+
+def remove_leftovers_of_tables(out: Path) -> None:
+    """Remove what a run that was killed while it wrote tables left."""
+    for folder in (out, out / SIMILARITIES):
+        files.remove_leftovers(folder)
 
 
 def has_plan(out: Path, begun: Begun) -> bool:

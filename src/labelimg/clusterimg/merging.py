@@ -16,7 +16,14 @@ from labelimg.cache import FeatureCache
 from labelimg.clusterimg import flow
 from labelimg.clusterimg.batches import available_memory
 from labelimg.clusterimg.clock import Clock, Stage
-from labelimg.clusterimg.continuing import check_not_undone, finished_before, keep, kept_result, settings_from
+from labelimg.clusterimg.continuing import (
+    check_not_undone,
+    finished_before,
+    keep,
+    kept_result,
+    remove_leftovers_of_tables,
+    settings_from,
+)
 from labelimg.clusterimg.engine import engine_of
 from labelimg.clusterimg.extraction import extract, stamp
 from labelimg.clusterimg.folders import Entry, end_renames, plan_transfers, read_record, rebase, record_tables
@@ -181,6 +188,7 @@ def _ended(out: Path, kept: Kept, threshold: float | None, rescue: bool | None, 
     if earlier is None or earlier[1] is None or not all(map(files.is_there, earlier[0].written.values())):
         return None
     clock.add(earlier[0].seconds)
+    remove_leftovers_of_tables(out)
     return _tables(out, kept, replace(earlier[0], kept="the whole result"), earlier[1], clock)
 
 

@@ -10,7 +10,14 @@ from typing import cast
 
 from labelimg import files
 from labelimg.clusterimg.clock import Clock
-from labelimg.clusterimg.continuing import TAKE_IT_BACK, adopt_tables, check_not_undone, has_plan, kept_result
+from labelimg.clusterimg.continuing import (
+    TAKE_IT_BACK,
+    adopt_tables,
+    check_not_undone,
+    has_plan,
+    kept_result,
+    remove_leftovers_of_tables,
+)
 from labelimg.clusterimg.folders import (
     Failure,
     Plan,
@@ -78,6 +85,8 @@ def write_output(result: Clustering, out: Path, begun: Begun, *, clock: Clock) -
         else:
             failures = apply(plan, run=begun.id, roots=roots, progress=progress)
     written = _with_places(result, out, plan, failures)
+    if planned_before:
+        remove_leftovers_of_tables(out)
     with clock.stage("writing"):
         _write_tables(replace(written, seconds=clock.seconds), out)
     return written

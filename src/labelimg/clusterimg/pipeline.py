@@ -160,7 +160,7 @@ def _into_folder(
     if not files.is_there(out):
         _check_any(found, settings.folders)
     with Lock(out):
-        images = images_of(found, read_record(out))
+        images = images_of(found, read_record(out), moving=settings.transfer == "move")
         if not images.count:
             _check_any(found, settings.folders)
         kept, begun, finished = begin(out, settings, images, overwrite=overwrite)

@@ -8,7 +8,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ def label_folders(
     images: Sequence[StrPath],
     *,
     out: StrPath,
-    method: str = DEFAULT,
+    method: str | Method = DEFAULT,
     format: str = "tiff",
     preview: bool = True,
     recursive: bool = True,
@@ -69,16 +69,20 @@ def label_folders(
     by the same method and parameters from a file of the same size and time, is not done again; so a run that was
     interrupted goes on. An image that cannot be read or written is listed, and the run goes on; a full disk ends it.
 
-    format: `tiff`, int32, or `png`, 16-bit. processes: by default one for each processor; the result is the same with
-    any number. overwrite: replace label maps of another method or other parameters. progress: called with (stage,
-    done, total).
+    method: a name, which takes `parameters`, or a Method. format: `tiff`, int32, or `png`, 16-bit. processes: by
+    default one for each processor; the result is the same with any number. overwrite: replace label maps of another
+    method or other parameters. progress: called with (stage, done, total).
 
     Raises UsageError for folders, a method or parameters that cannot be, folders without images, and an `out` in or
     around them; OutputError if `out` cannot be written, holds something else, or holds a run of other settings and
     `overwrite` is not set.
     """
     began = time.perf_counter()
-    chosen = make_method(method, **parameters)
+    chosen = make_method(method, **parameters) if isinstance(method, str) else method
+    if chosen.alone:
+        if processes not in (None, 1):
+            raise UsageError(f"{chosen.name} works in one process, got {processes}: leave --processes out")
+        processes = 1
     if format not in ENDINGS:
         raise UsageError(f"format must be one of {', '.join(ENDINGS)}, got {format!r}")
     if processes is not None and processes < 1:
@@ -89,7 +93,7 @@ def label_folders(
     if not found.paths and not found.unreadable:
         raise UsageError(f"no images in {', '.join(printable(folder) for folder in images)}")
     names = [os.path.relpath(path, found.root) for path in found.paths]
-    settings = {"method": method, "parameters": asdict(chosen), "format": format, "preview": preview}
+    settings = {"method": chosen.name, "parameters": chosen.recipe(), "format": format, "preview": preview}
     _check_out(target, settings, overwrite=overwrite)
     files.make_folder(target)
     with Lock(target):

@@ -17,6 +17,9 @@ from labelimg.segmentatimg.masks import Colour, Mask, image_and_colour, load_mas
 _EMPTY = Path(files.STATE_FOLDER) / "empty"
 JOURNAL_ENDING = ".journal"
 
+_SAVING = Path(files.STATE_FOLDER) / "saving"
+_STALE_S = 600.0  # after so long a temporary file is nobody's any more
+
 _JOURNALS = Path(files.STATE_FOLDER) / "journals"
 
 
@@ -63,6 +66,8 @@ class MaskFolder:
         self._strays: list[Path] = []
         self._empty: set[str] = set()
         self._unsaved: set[str] = set()
+        self._halfway: set[str] = set()
+        self._littered: set[str] = set()
         self._look()
 
     def masks_of(self, path: str) -> dict[Colour, Path]:
@@ -73,11 +78,11 @@ class MaskFolder:
     def state(self, path: str) -> MaskState:
         """How far the image is."""
         colours = tuple(sorted(self._masks.get(path, ())))
-        return MaskState(path, bool(colours) or path in self._empty, colours, path in self._unsaved)
+        return MaskState(path, self.is_done(path), colours, path in self._unsaved)
 
     def is_done(self, path: str) -> bool:
-        """Whether the image's masks were saved."""
-        return path in self._masks or path in self._empty
+        """Whether the image's masks were saved, all of them."""
+        return (path in self._masks or path in self._empty) and path not in self._halfway
 
     @property
     def unsaved(self) -> frozenset[str]:
@@ -94,10 +99,20 @@ class MaskFolder:
         return load_masks(self.masks_of(path), size)
 
     def save(self, path: str, masks: Mapping[Colour, Mask]) -> None:
-        """Replace the image's masks; see `masks.save_masks`. Without any, it is remembered that there are none."""
+        """Replace the image's masks; see `masks.save_masks`. Without any, it is remembered that there are none.
+
+        Killed between two masks, the image counts as not done when the folder is looked at again.
+        """
+        for folder in self._littered:
+            files.remove_leftovers(folder, older_s=_STALE_S)
+        self._littered.clear()
         prefix = Path(self._prefix[path])
         old = [name for names in self._masks.get(path, {}).values() for name in names]
-        marker = self.out / _EMPTY / prefix
+        marker, saving = self.out / _EMPTY / prefix, self.out / _SAVING / prefix
+        is_many = len(masks) + len(old) > 1
+        if is_many:
+            files.make_folder(saving.parent)
+            files.write_atomic(saving, b"", binary=True)
         if masks:
             names = save_masks(self.out / prefix.parent, prefix.name, masks, old)
             self._masks[path] = {colour: [name] for colour, name in names.items()}
@@ -110,6 +125,9 @@ class MaskFolder:
             self._empty.add(path)
             save_masks(self.out / prefix.parent, prefix.name, {}, old)
             self._masks.pop(path, None)
+        if is_many or path in self._halfway:
+            files.remove_file(saving)
+            self._halfway.discard(path)
 
     def stamp(self, path: str) -> str:
         """What tells the image's masks as they are on the disk from others: a digest of names, sizes and times."""
@@ -133,6 +151,8 @@ class MaskFolder:
             inner[:] = [name for name in inner if name[0] != "."]
             within = "" if Path(folder) == self.out else os.path.relpath(folder, self.out)
             for name in sorted(names):
+                if files.is_leftover(name):
+                    self._littered.add(folder)
                 found = image_and_colour(name)
                 if found is None:
                     continue
@@ -141,6 +161,7 @@ class MaskFolder:
                     self._strays.append(Path(folder, name))
                 else:
                     self._masks.setdefault(path, {}).setdefault(found[1], []).append(name)
+        self._halfway.update(self._image[name] for name in _files_in(self.out / _SAVING) if name in self._image)
         self._empty.update(self._image[name] for name in _files_in(self.out / _EMPTY) if name in self._image)
         for name in _files_in(self.out / _JOURNALS):
             path = os.path.join(self.root, name.removesuffix(JOURNAL_ENDING))

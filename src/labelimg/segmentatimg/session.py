@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from labelimg.decoding import Shrink, read
 from labelimg.errors import LabelimgError, UnreadableImageError
 from labelimg.segmentatimg.crew import Crew
-from labelimg.segmentatimg.jobs import LEVELS_FINER, Job, Part
+from labelimg.segmentatimg.jobs import LEVELS_COARSER, LEVELS_FINER, Job, Part
 from labelimg.segmentatimg.keeping import to_let_go, wanted_next
 from labelimg.segmentatimg.palette import Palette
 from labelimg.segmentatimg.picture import Picture, edges_of
@@ -53,7 +53,10 @@ class Session:
         memory: int = DEFAULT_MEMORY,
         templates: Sequence[Template] = (),
         template_threshold: float | None = None,
+        by_hand: bool = False,
     ) -> None:
+        """`by_hand`: images are decoded only; their segments are handed over (`hand_over`)."""
+        self._by_hand = by_hand
         self.folder, self.method, self.ahead, self.memory = folder, method, ahead, memory
         self.templates, self.template_threshold = tuple(templates), template_threshold
         self.palette = Palette()
@@ -99,7 +102,10 @@ class Session:
     def _begin(self, picture: Picture) -> None:
         """Decode and segment the image in sight. It is decoded here: a process would have to be started first."""
         if picture.image is not None:
-            self._crew.now(self._job(picture, self.method), picture.image)
+            if self._by_hand:
+                self._tell("image", picture, "")
+            else:
+                self._crew.now(self._job(picture, self.method), picture.image)
             return
 
         def decode() -> None:
@@ -114,7 +120,7 @@ class Session:
 
         def come(image: SharedArray, scene: PictureScene) -> None:
             self._image_came(picture, image, scene)
-            if picture is self.current and picture.painting is None:
+            if picture is self.current and picture.painting is None and not self._by_hand:
                 self._crew.now(self._job(picture, self.method), picture.image)
 
         self._worker.submit(decode)
@@ -146,7 +152,7 @@ class Session:
     def _look_ahead(self) -> None:
         """Ask for the neighbours that are not there yet, as many as fit in memory."""
         here = self.current
-        if here is None or not self.ahead:
+        if here is None or not self.ahead or self._by_hand:
             return
         if here.painting is None and not here.reason:  # it comes first, with all that the machine can do
             self._crew.ahead([])
@@ -248,6 +254,7 @@ class Session:
         if picture.painting is not None:  # it was made twice
             made.journal.close()
             return
+        picture.busy = False
         picture.take(made, job.method)
         picture.serial = job.serial
         if not picture.complete and picture.came is not None:
@@ -280,12 +287,17 @@ class Session:
             self._other_segments(job, picture, [*finer, picture.came[1].array, *coarser])
 
     def _other_segments(self, job: Job, picture: Picture, maps: list[Any]) -> None:
+        if job.method == self.method:
+            self._exchange(job, picture, lambda: maps)
+
+    def _exchange(self, job: Job, picture: Picture, maps_of: Callable[[], list[Any]]) -> None:
+        """Give a painting other segments; its paint stays."""
         painting = picture.painting
-        if painting is None or job.method != self.method:
+        if painting is None:
             return
 
         def work() -> EdgePyramid:
-            painting.set_labels(maps)
+            painting.set_labels(maps_of())
             painting.level(min(self.level, painting.level_count - 1))
             return edges_of(painting.labels)
 
@@ -297,6 +309,30 @@ class Session:
 
         self._apart(picture, work, done)
 
+    def hand_over(self, picture: Picture, labels: Any) -> None:
+        """Let a decoded picture be painted on by these segments, int32 (h, w); paint that is there stays."""
+        from labelimg.segmentatimg.hierarchy import levels
+
+        scene, job = picture.decoded, Job(0, picture.path, self.method)
+        assert scene is not None
+
+        def maps_of() -> list[Any]:
+            return levels(scene.image, labels, LEVELS_COARSER + 1, finer=LEVELS_FINER)
+
+        def begin() -> None:
+            try:
+                maps = maps_of()
+            except MemoryError:
+                self._post(lambda: self._failed(picture, "it does not fit in memory"))
+            else:
+                self._make_painting(job, picture, maps)
+
+        if picture.painting is None:
+            picture.busy = True
+            self._worker.submit(begin)
+        else:
+            self._exchange(job, picture, maps_of)
+
     def _ended(self, job: Job, picture: Picture, part: Part) -> None:
         self._jobs.pop(job.serial, None)
         if part.lost and picture is self.current and picture.painting is None:
@@ -307,7 +343,7 @@ class Session:
         self._look_ahead()
 
     def _failed(self, picture: Picture, reason: str) -> None:
-        picture.reason = reason
+        picture.reason, picture.busy = reason, False
         self._tell("failed", picture, reason)
         self._look_ahead()
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from labelimg import files
@@ -114,7 +114,7 @@ def _recipe(job: Job) -> dict[str, Any]:
         "bytes": found.st_size,
         "time_ns": found.st_mtime_ns,
         "method": job.method.name,
-        "parameters": asdict(job.method),
+        "parameters": job.method.recipe(),
     }
 
 

@@ -103,6 +103,8 @@ class Method(ABC):
     """
 
     name: ClassVar[str]
+    alone: ClassVar[bool] = False
+    """Whether one process at a time is to use it, for it takes all processors, or a device."""
 
     def __post_init__(self) -> None:
         """Raise UsageError for a parameter that is out of its range."""
@@ -141,6 +143,10 @@ class Method(ABC):
         image_lab = lab(image_rgb)
         return joined(image_lab, absorb_small(image_lab, connected_regions(self.raw(image_rgb)), least), most)
 
+    def recipe(self) -> dict[str, Any]:
+        """All of it that its segments depend on, fit for JSON."""
+        return dataclasses.asdict(self)
+
     @abstractmethod
     def raw(self, image_rgb: Pixels) -> Any:
         """What the method's library gives: whole numbers (h, w), 0 where it draws edges, not yet connected."""
@@ -152,4 +158,5 @@ def fields_of(method: type[Method]) -> tuple[Field, ...]:
     return tuple(
         Field(name=field.name, default=field.default, **field.metadata)  # type: ignore[arg-type]
         for field in dataclasses.fields(method)
+        if field.metadata
     )
