@@ -163,7 +163,7 @@ def test_masks_that_another_program_paints_are_left_to_it(start: Callable[..., S
     sitting = start()
     with Lock(masks):
         assert not sitting.controller.open(str(folder))
-        assert sitting.message.startswith(f"another Labelimg works on the masks in {masks}: close it first")
+        assert sitting.message.startswith(f"another Labelimg works on the masks in {masks}; close it first")
         done = subprocess.run(
             [sys.executable, "-m", "labelimg", "segment", str(folder / "b.png")], capture_output=True, text=True
         )

@@ -215,7 +215,8 @@ def test_d_shows_segments_and_painted_pixels_and_keeps_them_up_to_date(sitting: 
         canvas = window.canvas  # type: ignore[attr-defined]
         px, py = canvas.view.to_window((x + 0.5, y + 0.5))
         sitting.settle()
-        colour = canvas.grab().toImage().pixelColor(round(px), round(py))
+        ratio = canvas.devicePixelRatioF()
+        colour = canvas.grab().toImage().pixelColor(int(px * ratio), int(py * ratio))
         return colour.red(), colour.green(), colour.blue()
 
     assert shown(debug.paint, 80, 60) == (0, 0, 0)

@@ -118,7 +118,7 @@ def test_a_line_to_the_pointer_shows_what_would_be_cut(sitting: Sitting) -> None
     before = sitting.pixels()
     sitting.move(120, 60)
     line = sitting.pixels()
-    y, left, right = sitting.at(20, 60).y(), sitting.at(60, 60).x(), sitting.at(100, 60).x()
+    y, left, right = sitting.on_screen(20, 60).y(), sitting.on_screen(60, 60).x(), sitting.on_screen(100, 60).x()
     assert (line[y, left:right] != before[y, left:right]).any(axis=1).mean() > 0.9
     sitting.key(Qt.Key.Key_Escape)
     sitting.move(150, 110)
