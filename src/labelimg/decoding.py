@@ -178,8 +178,10 @@ def _jpeg(data: bytes, shrink: Shrink, thumbnail: Thumbnail | None) -> Pixels | 
         halves = [(-(-width // factor), -(-height // factor)) for factor in (8, 4, 2, 1)]
         wide, high = JPEG_MARGIN * target[0], JPEG_MARGIN * target[1]
         least = next((half for half in halves if half[0] >= wide and half[1] >= high), (0, 0))
-        if thumbnail is not None and thumbnail.is_the_file(data, width, height, orientation):
-            thumbnail = None
+        if thumbnail is not None:
+            thumbnail.size = (width, height) if orientation < 5 else (height, width)
+            if thumbnail.is_the_file(data, orientation):
+                thumbnail = None
         cheap = least != halves[-1] or width * height <= _CHEAP_COLOURS
         in_planes = thumbnail is not None and colours == "YCbCr" and not shrink.colour and cheap
         with _room_for(width, height):
@@ -226,6 +228,7 @@ def _lossy_webp(data: bytes, shrink: Shrink, thumbnail: Thumbnail | None) -> Pix
         if pixels is None:
             return None
         if thumbnail is not None:
+            thumbnail.size = width, height
             thumbnail.of_pixels(pixels, "BGR")
         if colour and not shrink.colour:
             pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
@@ -242,7 +245,9 @@ def _any_format(file: IO[bytes], shrink: Shrink, thumbnail: Thumbnail | None, *,
         orientation = _exif_orientation(picture)  # after loading: Pillow turns a TIFF, and drops the tag
         flat = _flattened(picture)
         if thumbnail is not None:
-            thumbnail.of_pixels(_turned(_as_pixels(flat), orientation))
+            shown = _turned(_as_pixels(flat), orientation)
+            thumbnail.size = shown.shape[1], shown.shape[0]
+            thumbnail.of_pixels(shown)
         pixels = _as_pixels(flat, "RGB" if shrink.colour else "L")
         height, width = pixels.shape[:2]
         return _turned(resize(pixels, _stored_target(shrink, width, height, orientation)), orientation)

@@ -12,11 +12,14 @@ Pixels = NDArray[np.uint8]
 LONGEST = 160  # pixels of the longer side at most
 _QUALITY = 75
 _TIMES = 3  # as large as the thumbnail a large picture is brought quickly, then averaged
+_SAYS_SIZE = b"labelimg "  # in a comment, the first segment
 _SMALL_FILE = 6_000  # bytes; a file as short as a thumbnail is its own
 
 
 class Thumbnail:
     """Filled while a picture is decoded; `jpeg` is empty until then. May be filled again: the last counts.
+
+    `size`, set before it is filled, is that of the whole picture as it is shown; `size_of` reads it from the JPEG.
 
     Never larger than LONGEST pixels, and never enlarged: a method that looks at a small copy of a small picture leaves
     no more than that copy.
@@ -24,10 +27,11 @@ class Thumbnail:
 
     def __init__(self) -> None:
         self.jpeg = b""
+        self.size = 0, 0
 
-    def is_the_file(self, data: bytes, width: int, height: int, orientation: int) -> bool:
+    def is_the_file(self, data: bytes, orientation: int) -> bool:
         """Take a JPEG file that is small enough as it is; whether it was."""
-        if len(data) > _SMALL_FILE or max(width, height) > LONGEST or orientation != 1:
+        if len(data) > _SMALL_FILE or max(self.size) > LONGEST or orientation != 1:
             return False
         self.jpeg = bytes(data)
         return True
@@ -38,9 +42,11 @@ class Thumbnail:
 
         pixels = np.ascontiguousarray(_shrunk(pixels))
         if pixels.ndim == 2:
-            self.jpeg = simplejpeg.encode_jpeg(pixels[..., None], _QUALITY, "GRAY", "Gray")
+            jpeg = simplejpeg.encode_jpeg(pixels[..., None], _QUALITY, "GRAY", "Gray")
         else:
-            self.jpeg = simplejpeg.encode_jpeg(pixels, _QUALITY, order, "420")
+            jpeg = simplejpeg.encode_jpeg(pixels, _QUALITY, order, "420")
+        said = b"%s%dx%d" % (_SAYS_SIZE, *self.size)
+        self.jpeg = b"".join([jpeg[:2], b"\xff\xfe", (2 + len(said)).to_bytes(2, "big"), said, jpeg[2:]])
 
     def of_planes(self, planes: Pixels) -> None:
         """Make it of Y, Cb, Cr (h, w, 3) as they are shown."""
@@ -48,6 +54,20 @@ class Thumbnail:
 
         rgb: Any = cv2.cvtColor(np.ascontiguousarray(_shrunk(planes)[..., [0, 2, 1]]), cv2.COLOR_YCrCb2RGB)
         self.of_pixels(rgb)
+
+
+def size_of(jpeg: bytes) -> tuple[int, int]:
+    """Width and height of the picture that a thumbnail was made of; (0, 0) where that cannot be told."""
+    if jpeg[2:4] == b"\xff\xfe" and jpeg.startswith(_SAYS_SIZE, 6):
+        width, _, height = jpeg[6 + len(_SAYS_SIZE) : 4 + int.from_bytes(jpeg[4:6], "big")].partition(b"x")
+        return int(width), int(height)
+    import simplejpeg
+
+    try:
+        height, width, _, _ = simplejpeg.decode_jpeg_header(jpeg)
+    except ValueError:
+        return 0, 0
+    return int(width), int(height)
 
 
 def _shrunk(pixels: Pixels) -> Pixels:

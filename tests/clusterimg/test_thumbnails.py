@@ -12,7 +12,7 @@ import pytest
 import simplejpeg
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from labelimg import files
 from labelimg.cache import FeatureCache
@@ -21,7 +21,7 @@ from labelimg.clusterimg.methods import make_method
 from labelimg.clusterimg.thumbnails import THUMBNAILS, Collected, Thumbnails
 from labelimg.decoding import Shrink, read
 from labelimg.jpeg import with_bare_planes
-from labelimg.thumbnail import Thumbnail
+from labelimg.thumbnail import Thumbnail, size_of
 
 
 def scene(width: int, height: int) -> Image.Image:
@@ -40,6 +40,8 @@ def opened(jpeg: bytes) -> Image.Image:
 def thumbnail_of(path: Path, shrink: Shrink) -> Image.Image:
     thumbnail = Thumbnail()
     with_one = read(str(path), shrink, thumbnail=thumbnail)
+    with Image.open(path) as picture:
+        assert size_of(thumbnail.jpeg) == ImageOps.exif_transpose(picture).size
     assert np.array_equal(with_one, read(str(path), shrink)), "a thumbnail changed what was read"
     return opened(thumbnail.jpeg)
 
@@ -101,8 +103,6 @@ def test_the_thumbnail_lies_as_the_picture_is_shown(tmp_path: Path) -> None:
         pixels[:120, :200] = 255, 0, 0
         Image.fromarray(pixels).save(tmp_path / "a.jpg", exif=exif, quality=95)
         with Image.open(tmp_path / "a.jpg") as picture:
-            from PIL import ImageOps
-
             expected = ImageOps.exif_transpose(picture)
         small = thumbnail_of(tmp_path / "a.jpg", GREY)
         assert (small.width > small.height) == (expected.width > expected.height)
@@ -114,6 +114,8 @@ def test_a_short_jpeg_is_its_own_thumbnail(tmp_path: Path) -> None:
     thumbnail = Thumbnail()
     read(str(tmp_path / "a.jpg"), GREY, thumbnail=thumbnail)
     assert thumbnail.jpeg == (tmp_path / "a.jpg").read_bytes()
+    assert size_of(thumbnail.jpeg) == (64, 40)
+    assert size_of(b"no picture") == (0, 0)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1), (7, 5), (161, 160)])

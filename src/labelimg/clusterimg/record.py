@@ -150,10 +150,11 @@ def read_pending(out: StrPath) -> Renames | None:
         return None
     try:
         head, *rest = lines
-        renames = Renames(tuple((str(old), str(new)) for old, new in rest), tuple(head["folders"]))
+        renames = Renames(tuple((old, new) for old, new in rest), tuple(head["folders"]))
     except (TypeError, ValueError, KeyError) as error:
         raise _damaged(out, "pending.jsonl") from error
-    if not all(is_inside(name) for pair in renames.moved for name in pair):
+    names = [*renames.folders, *(name for pair in renames.moved for name in pair)]
+    if not all(type(name) is str and is_inside(name) for name in names):
         raise _damaged(out, "pending.jsonl")
     return renames
 

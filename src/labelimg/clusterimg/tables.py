@@ -23,6 +23,11 @@ CLUSTERS = "clusters.csv"
 UNREADABLE = "unreadable.csv"
 SIMILARITIES = "similarities"
 MODELS = "models.csv"
+REPORT = "report.html"
+REPORT_PARTS = "report_parts"
+FOUND = "report.json"
+NEAR_MISSES = "near_misses.csv"
+MAP = "map.csv"
 BEFORE_REVIEW = "clusters_before_review.csv"
 
 _MODEL_COLUMNS = (
@@ -213,14 +218,29 @@ def read_run(out: Path) -> dict[str, Any]:
         raise OutputError(f"{files.printable(out)} is no result of labelimg cluster: it has no {RUN}") from None
     except (OSError, ValueError) as error:
         raise OutputError(f"{files.printable(path)} cannot be read: {files.reason(error)}") from error
-    if not (
-        isinstance(description, dict)
-        and isinstance(description.get("settings"), dict)
-        and isinstance(description.get("root"), str)
-        and all(isinstance(description.get(part, {}), dict) for part in ("counts", "seconds"))
-    ):
+    if not (isinstance(description, dict) and _is_of_its_types(description)):
         raise OutputError(f"{files.printable(path)} is not a description of a run")
     return description
+
+
+def _is_of_its_types(description: dict[str, Any]) -> bool:
+    """Whether the parts of run.json that are used again are what they should be; some may be missing."""
+    chosen, forests = description.get("chosen", {}), description.get("spanning_forests", [])
+    numbers = [description.get(part, {}) for part in ("counts", "seconds")]
+    root = description.get("root")
+    return (
+        isinstance(description.get("settings"), dict)
+        and isinstance(root, str)
+        and "\0" not in root
+        and isinstance(chosen, dict)
+        and isinstance(forests, list)
+        and all(isinstance(each, str) for each in forests)
+        and all(isinstance(part, dict) and all(map(_is_number, part.values())) for part in numbers)
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)
 
 
 def read_unreadable(out: Path, root: Path) -> list[Unreadable]:

@@ -184,6 +184,11 @@ class _Names(Sequence[str]):
         return self._thumbnails.name(row)
 
 
+def is_thumbnails(start: bytes) -> bool:
+    """Whether a file that begins like this holds thumbnails."""
+    return start.startswith(_MAGIC)
+
+
 def _index(file: mmap.mmap | bytes) -> tuple[int, NDArray[np.uint64], NDArray[np.uint64]]:
     """How many there are, and where each JPEG and each name ends; zero for a file that is not whole."""
     nothing = 0, np.empty(0, np.uint64), np.empty(0, np.uint64)
