@@ -167,7 +167,7 @@ def _check_out(out: Path, settings: dict[str, Any], *, overwrite: bool) -> None:
     if not out.is_dir():
         raise OutputError(f"{printable(out)} is not a folder; choose a folder that does not exist yet")
     try:
-        if all(path.name == files.STATE_FOLDER for path in out.iterdir()):
+        if all(path.name == files.STATE_FOLDER or files.is_leftover(path.name) for path in out.iterdir()):
             return
         earlier = json.loads((out / RUN).read_text("utf-8"))["settings"]
         ours = isinstance(earlier, dict) and settings.keys() == earlier.keys()
