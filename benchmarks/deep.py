@@ -34,6 +34,7 @@ from labelimg.clusterimg.deep.models import open_model
 from labelimg.decoding import Shrink, read
 from labelimg.images import find_images, read_many
 
+MEMORY = 1 << 30  # bytes that the run of `memory` is told it may take
 FOUR = 500  # of 2,000 images
 SEER = {"loss": "perceptual", "perceptual_model": "efficientnet_lite0", "perceptual_layer": "features.11"}
 TRAININGS = {"mse": {"size": 32, "epochs": 60}, "perceptual": {"size": 32, "epochs": 25, **SEER}}
@@ -146,17 +147,19 @@ def memory_of(count: int) -> None:
 
     from labelimg.clusterimg import flow
     from labelimg.clusterimg.batches import shares
+    from labelimg.clusterimg.deep.averaging import averaged
     from labelimg.clusterimg.deep.candidates import Search
     from labelimg.clusterimg.deep.grouper import Choosing, DeepGrouper
     from labelimg.clusterimg.features import FeatureStore
 
-    store = FeatureStore(np.float32, memory=1 << 34)
+    store = FeatureStore(np.float32, memory=MEMORY)
     random = np.random.default_rng(0)
     centres = random.normal(size=(20, 1280)).astype(np.float32)
     for number in range(max(count, 40)):
         store.add(centres[number % 20] + random.normal(size=1280).astype(np.float32))
     features = store.features()
-    grouper = DeepGrouper(features, Choosing(Search("kmeans", clusters=(10, 20)), 64))
+    how = Choosing(Search("kmeans", clusters=(10, 20)), 64, neighbours=20)
+    grouper = DeepGrouper(features, averaged(features, how.neighbours, memory=MEMORY // 4), how)
     batches = [flow.group_batch(grouper, rows) for rows in shares(len(features), 5000)]
     merged = flow.merge_batches(grouper, [(b.clusters, b.outliers) for b in batches], rescue=False)
     assert sum(map(len, merged.clusters)) == len(features)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from labelimg.clusterimg.merging import merge as merge
     from labelimg.clusterimg.output import undo as undo
     from labelimg.clusterimg.pipeline import cluster as cluster
+    from labelimg.clusterimg.report import write_report as write_report
     from labelimg.clusterimg.results import Clustering as Clustering
     from labelimg.clusterimg.results import Settings as Settings
     from labelimg.clusterimg.tried import Tried as Tried
@@ -73,6 +74,7 @@ _HOME = {
     "segment": "labelimg.segmentatimg.methods",
     "train": "labelimg.clusterimg.deep.training",
     "undo": "labelimg.clusterimg.output",
+    "write_report": "labelimg.clusterimg.report",
 }
 __all__ = list(_HOME)
 

@@ -66,8 +66,8 @@ class Finger:
     def prompts(self) -> Prompts:
         return self.control.pointing.history.prompts
 
-    def at(self, x: float, y: float) -> QPoint:
-        px, py = self.canvas.view.to_window((x + 0.5, y + 0.5))
+    def at(self, x: float, y: float, canvas: Any = None) -> QPoint:
+        px, py = (canvas or self.canvas).view.to_window((x + 0.5, y + 0.5))
         return QPoint(round(px), round(py))
 
     def drag(self, *points: tuple[int, int], button: Qt.MouseButton = LEFT, with_: Any = NO) -> None:
@@ -116,7 +116,7 @@ class Finger:
 
     def colour(self, canvas: QWidget, x: int, y: int) -> tuple[int, int, int]:
         self.app.processEvents()
-        colour = QColor(canvas.grab().toImage().pixel(self.at(x, y)))
+        colour = QColor(canvas.grab().toImage().pixel(self.at(x, y, canvas)))
         return colour.red(), colour.green(), colour.blue()
 
     def marked(self, x: int, y: int) -> bool:
@@ -211,7 +211,10 @@ def test_ctrl_wheel_and_the_slider_size_the_brush_and_the_wheel_alone_zooms(grab
     assert grab.canvas.brush_radius == 0
     grab.wheel(1)
     assert grab.canvas.view.scale > scale and grab.canvas.brush_radius == 0
-    assert grab.found.canvas.view == grab.canvas.view
+    # The other window shows the same in its middle, as large.
+    assert grab.found.canvas.view.scale == grab.canvas.view.scale
+    middles = [each.view.to_image((each.width() / 2, each.height() / 2)) for each in (grab.canvas, grab.found.canvas)]
+    assert np.allclose(*middles)
 
 
 def test_space_is_one_iteration_and_says_when_nothing_changes(grab: Finger) -> None:

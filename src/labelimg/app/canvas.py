@@ -75,6 +75,11 @@ class Canvas(QWidget):
     def _size(self) -> tuple[int, int]:
         return self.width(), self.height()
 
+    @property
+    def fitted(self) -> bool:
+        """Whether all of the scene is shown, whatever the size of the canvas."""
+        return self._fitted
+
     def set_view(self, view: View) -> None:
         """Show another part of the scene."""
         if view == self.view:

@@ -92,6 +92,7 @@ _COMMANDS = {
     "cluster": "Sort images into folders of similar ones.",
     "merge": "Merge the batch folders of a --no-merge run.",
     "undo": "Take a run back.",
+    "report": "Make the page that shows a result again.",
     "labels": "Cut images into segments, without windows.",
     "preview": "Show what each segmenting method makes of an image.",
     "masks": "List which images have masks.",

@@ -131,6 +131,8 @@ def _difference(name: str, was: Any, now: Any) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, list):
         return " ".join(printable(str(each)) for each in value) or "none"
+    if value is None:
+        return "found by itself"
     return printable(str(value))
 
 

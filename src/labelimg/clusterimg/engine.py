@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -45,6 +45,7 @@ class Engine(Protocol):
 
     stage: str  # what dividing a batch is called while it goes on
     by_signatures: bool  # whether batches are cut by what images look like; else each is a fair share of all
+    needs_all: bool  # whether representatives are matched by the help of all other images' features
 
     def prepare(self, paths: Sequence[str], *, threads: int) -> Source:
         """Where the features of these images come from; begins to load what grouping will need."""
@@ -63,6 +64,10 @@ class Engine(Protocol):
 
     def grouper(self, features: Features, *, threads: int, memory: int, clock: Clock) -> flow.Grouper:
         """The grouper over the features that were prepared for."""
+        ...
+
+    def found(self) -> Mapping[str, Any]:
+        """The settings that the grouper found out itself, by name."""
         ...
 
 

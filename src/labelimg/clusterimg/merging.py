@@ -28,11 +28,12 @@ from labelimg.clusterimg.engine import engine_of
 from labelimg.clusterimg.extraction import extract, stamp
 from labelimg.clusterimg.folders import Entry, end_renames, plan_transfers, read_record, rebase, record_tables
 from labelimg.clusterimg.kept import Kept
+from labelimg.clusterimg.output import finish_with_page
 from labelimg.clusterimg.pairs import Pairs
 from labelimg.clusterimg.pipeline import check_settings, thread_count
 from labelimg.clusterimg.record import read_pending, relocate
 from labelimg.clusterimg.results import Clustering, Settings, clustering_of, merged_folders
-from labelimg.clusterimg.tables import merge_tables, read_run, read_unreadable
+from labelimg.clusterimg.tables import REPORT, merge_tables, read_run, read_unreadable
 from labelimg.errors import LabelimgError, OutputError, UsageError
 from labelimg.images import Unreadable, find_images
 from labelimg.lock import Lock
@@ -114,15 +115,16 @@ def _merged(
         raise OutputError(f"{files.printable(out)} has no images in batch folders to merge")
     memory = available_memory() // 2
     wanted = _representatives(batches, rescue=settings.rescue)
-    paths = [items[row].readable_path() for row in wanted]
+    looked_at = list(range(len(items))) if engine.needs_all and wanted else wanted
+    paths = [items[row].readable_path() for row in looked_at]
     source = engine.prepare(paths, threads=threads)
     with clock.stage("decoding") as told:
         extracted = extract(paths, source, threads=threads, memory=memory, cache=cache, progress=told)
     whole = engine.grouper(extracted.features, threads=threads, memory=memory, clock=clock)
     with clock.stage("merging") as told:
-        where = dict(zip(paths, wanted, strict=True))
+        where = dict(zip(paths, looked_at, strict=True))
         lost = {where[each.path]: each.reason for each in extracted.unreadable}
-        grouper = _SomeReadable(whole, np.asarray(wanted, np.int32), extracted.rows.astype(np.int32))
+        grouper = _SomeReadable(whole, np.asarray(looked_at, np.int32)[extracted.rows])
         merged = flow.merge_batches(grouper, batches, rescue=settings.rescue, progress=told)
     unreadable += _listed(items, lost)
     staying = {row for row in lost if items[row].entry is None}
@@ -144,9 +146,12 @@ def _merged(
 
 
 def _tables(out: Path, kept: Kept, clustering: Clustering, run: dict[str, Any], clock: Clock) -> Clustering:
-    """Write what merging changes of the tables; the merge is then finished."""
+    """Write what merging changes of the tables; the merge is then finished. The page follows where there is one."""
     record_tables(out, merge_tables(replace(clustering, seconds=clock.seconds), out, run))
-    kept.finish()
+    if files.is_there(out / REPORT):
+        finish_with_page(out, kept, clock=clock)
+    else:
+        kept.finish()
     return replace(clustering, seconds=clock.seconds)
 
 
@@ -249,7 +254,7 @@ def _settings(run: dict[str, Any], threshold: float | None, rescue: bool | None)
     if threshold is not None and settings.threshold is None:
         raise UsageError("threshold is nothing that a run of labelimg deep knows; leave --threshold out")
     if threshold is not None:
-        changes["threshold"] = threshold
+        changes |= {"threshold": threshold, "threshold_reason": ""}
     if rescue is not None:
         changes["rescue"] = rescue
     return replace(settings, **changes)
@@ -330,13 +335,12 @@ def _representatives(batches: Sequence[tuple[Sequence[flow.Rows], flow.Rows]], *
 
 @dataclass(frozen=True, eq=False)
 class _SomeReadable:
-    """A grouper of representatives of which `readable[k]` counts the rows[...] that features were obtained for.
+    """A grouper of representatives: its own rows are of features, readable[k] is the item that feature k is of.
 
-    One that could not be read is of no group.
+    A representative that could not be read is of no group.
     """
 
     grouper: flow.Grouper
-    rows: flow.Rows
     readable: flow.Rows
 
     def group(self, rows: flow.Rows, progress: Any = None) -> flow.Groups:
@@ -345,13 +349,13 @@ class _SomeReadable:
 
     def match(self, rows: flow.Rows, progress: Any = None) -> flow.Groups:
         """The groups of those that could be read."""
-        assert np.array_equal(rows, self.rows)
-        groups = self.grouper.match(np.arange(len(self.readable), dtype=np.int32), progress)
+        known = np.flatnonzero(np.isin(rows, self.readable)).astype(np.int32)
+        groups = self.grouper.match(np.searchsorted(self.readable, rows[known]).astype(np.int32), progress)
         labels = np.full(len(rows), -1, np.int32)
-        labels[self.readable] = groups.labels
+        labels[known] = groups.labels
         pairs = groups.pairs
         if pairs is not None:
-            pairs = Pairs(self.readable[pairs.i], self.readable[pairs.j], pairs.similarity, pairs.complete)
+            pairs = Pairs(known[pairs.i], known[pairs.j], pairs.similarity, pairs.complete)
         return replace(groups, labels=labels, pairs=pairs)
 
 

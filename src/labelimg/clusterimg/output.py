@@ -37,6 +37,7 @@ from labelimg.clusterimg.folders import (
 )
 from labelimg.clusterimg.kept import Begun, Kept, discard_all, is_anything_kept
 from labelimg.clusterimg.record import begin_undoing, is_being_undone, remove_record
+from labelimg.clusterimg.report.gathering import publish
 from labelimg.clusterimg.results import Clustering, Settings
 from labelimg.clusterimg.tables import SIMILARITIES, write_tables
 from labelimg.errors import OutputError, TransferError
@@ -60,8 +61,12 @@ def planned(result: Clustering, out: Path, *, overwrite: bool) -> Clustering:
     return _with_places(result, out, plan, ())
 
 
-def write_output(result: Clustering, out: Path, begun: Begun, *, clock: Clock) -> Clustering:
+def write_output(
+    result: Clustering, out: Path, begun: Begun, *, clock: Clock, gathered: Path | None = None
+) -> Clustering:
     """Transfer the images and write the tables; the result with the places its images were written to.
+
+    `gathered`: the folder of what was gathered for the report, which is then moved beside the tables.
 
     Where the run had begun that before it was interrupted, what is missing is done. An image that could not be
     transferred stays where it is and is listed as unreadable with the reason. Whoever calls holds the `Lock`. Raises
@@ -90,7 +95,34 @@ def write_output(result: Clustering, out: Path, begun: Begun, *, clock: Clock) -
         remove_leftovers_of_tables(out)
     with clock.stage("writing"):
         _write_tables(replace(written, seconds=clock.seconds), out)
+        if gathered is not None:
+            record_tables(out, publish(gathered, out))
     return written
+
+
+def finish_with_page(out: Path, kept: Kept, *, clock: Clock) -> None:
+    """Write the report of a run of which all else is written; the run is then finished, also if that failed.
+
+    Raises OutputError, which says how to get the page.
+    """
+    try:
+        write_page(out, clock=clock)
+    except OutputError:
+        kept.finish()
+        raise
+    kept.finish()
+
+
+def write_page(out: Path, *, clock: Clock) -> None:
+    """Write the report of a run. Raises OutputError, which says how to get it."""
+    from labelimg.clusterimg.report import write_report
+
+    with clock.stage("report"):
+        try:
+            write_report(out, make_thumbnails=False)
+        except OutputError as error:
+            text = f"the images are sorted, but {error}; then labelimg report {files.printable(out)} makes the page"
+            raise OutputError(text) from error
 
 
 def undo(out: str | os.PathLike[str]) -> tuple[Failure, ...]:
@@ -148,8 +180,8 @@ def finish(out: str | os.PathLike[str], *, clock: Clock | None = None) -> Cluste
             text = f"what the run in {files.printable(folder)} had found out cannot be read any more; {TAKE_IT_BACK}"
             raise OutputError(text)
         clock.add(earlier[0].seconds)
-        result = write_output(earlier[0], folder, begun, clock=clock)
-        kept.finish()
+        result = write_output(earlier[0], folder, begun, clock=clock, gathered=kept.folder)
+        finish_with_page(folder, kept, clock=clock)
     return replace(result, seconds=clock.seconds)
 
 

@@ -23,6 +23,11 @@ CLUSTERS = "clusters.csv"
 UNREADABLE = "unreadable.csv"
 SIMILARITIES = "similarities"
 MODELS = "models.csv"
+REPORT = "report.html"
+REPORT_PARTS = "report_parts"
+FOUND = "report.json"
+NEAR_MISSES = "near_misses.csv"
+MAP = "map.csv"
 
 _MODEL_COLUMNS = (
     *("batch", "algorithm", "parameters", "clusters", "noise", "silhouette", "calinski_harabasz", "davies_bouldin"),
