@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from labelimg.clusterimg.report import write_report as write_report
     from labelimg.clusterimg.results import Clustering as Clustering
     from labelimg.clusterimg.results import Settings as Settings
+    from labelimg.clusterimg.review import Review as Review
     from labelimg.clusterimg.tried import Tried as Tried
     from labelimg.errors import LabelimgError as LabelimgError
     from labelimg.errors import MissingExtraError as MissingExtraError
@@ -55,6 +56,7 @@ _HOME = {
     "Painting": "labelimg.segmentatimg.painting",
     "Prompts": "labelimg.segmentatimg.prompts",
     "Rect": "labelimg.segmentatimg.geometry",
+    "Review": "labelimg.clusterimg.review",
     "Search": "labelimg.clusterimg.deep.candidates",
     "Settings": "labelimg.clusterimg.results",
     "Trained": "labelimg.clusterimg.deep.training",

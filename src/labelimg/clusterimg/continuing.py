@@ -249,6 +249,14 @@ def _fits(value: object, hint: Any) -> bool:
     return isinstance(value, Mapping) if get_origin(hint) is Mapping else type(value) is hint
 
 
+def settings_of(run: Mapping[str, Any]) -> Settings:
+    """The settings of the run that run.json describes; raises OutputError where it does not say how it was made."""
+    try:
+        return settings_from(run["settings"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise OutputError(f"run.json does not say how the run was made: {error}") from error
+
+
 def finished_before(out: Path, result: Clustering) -> Clustering:
     """The result of a finished run, with where its images are by now."""
     record = read_record(out)
