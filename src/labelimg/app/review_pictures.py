@@ -26,8 +26,8 @@ _THREADS = 2
 class Pictures(QObject):
     """Gives the thumbnails that are at hand, and tells by `ready` when another has come."""
 
-    ready = Signal(str)
-    _read = Signal(str, int, object)
+    ready = Signal(object)
+    _read = Signal(object, int, object)  # a name may be no text that Qt can hold
 
     def __init__(self, thumbnails: Thumbnails, path_of: Callable[[str], str]) -> None:
         super().__init__()
