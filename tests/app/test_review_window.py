@@ -703,6 +703,18 @@ def test_thumbnails_are_let_go_of_past_their_room(person: Person, monkeypatch: p
     assert set(pictures._latest) <= {name for name, _ in pictures._known}
 
 
+def test_what_could_not_be_read_is_tried_again_once_files_have_moved(person: Person):
+    pictures, name = person.controller.pictures, "moon.png"
+    pictures._read.emit(name, 77, None)  # as of a file that is being renamed just now
+    assert pictures.is_unreadable(name)
+    person.choose("coffee.png")
+    person.key(Qt.Key.Key_N)
+    person.apply()
+    person.view.grab()
+    person.until(lambda: pictures.is_idle)
+    assert not pictures.is_unreadable(name)
+
+
 def test_chosen_rows_are_an_array_of_their_own(person: Person):
     person.choose("moon.png")
     assert person.gallery.chosen.dtype == np.bool_ and person.gallery.chosen.sum() == 1

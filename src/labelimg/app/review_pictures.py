@@ -64,6 +64,12 @@ class Pictures(QObject):
         side = self._latest.get(name)
         return side is not None and self._known.get((name, side), 0) is None
 
+    def try_again(self) -> None:
+        """What could not be read may lie elsewhere by now."""
+        for key in [key for key, pixmap in self._known.items() if pixmap is None]:
+            del self._known[key]
+            self._latest.pop(key[0], None)
+
     @property
     def is_idle(self) -> bool:
         """Whether all that was asked for has come."""

@@ -86,9 +86,10 @@ class Zoom(QWidget):
         self.hide()
         self.closed.emit()
 
-    def forget(self) -> None:
-        """What was read may lie elsewhere now."""
-        self._asked.clear()
+    def try_again(self) -> None:
+        """What could not be read may lie elsewhere by now."""
+        for name in [name for name, found in self._known.items() if isinstance(found, str)]:
+            del self._known[name]
 
     def close_pool(self) -> None:
         """Read no more."""
