@@ -125,7 +125,9 @@ def _first_difference(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 
 def _difference(name: str, was: Any, now: Any) -> str:
-    return f"{name.replace('_', ' ')} {_shown(was)}, not {_shown(now)}"
+    unsaid = "auto" if name == "threshold" else "none"
+    was, now = (unsaid if each is None else _shown(each) for each in (was, now))
+    return f"{name.replace('_', ' ')} {was}, not {now}"
 
 
 def _shown(value: Any) -> str:
