@@ -80,4 +80,3 @@ class Thumbnails(QObject):
         while len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
         self.came.emit(path)
-
