@@ -27,7 +27,7 @@ class Pictures(QObject):
     """Gives the thumbnails that are at hand, and tells by `ready` when another has come."""
 
     ready = Signal(object)
-    _read = Signal(object, int, object)  # a name may be no text that Qt can hold
+    _read = Signal(object, int, object, bool)  # a name may be no text that Qt can hold
 
     def __init__(self, thumbnails: Thumbnails, path_of: Callable[[str], str]) -> None:
         super().__init__()
@@ -88,29 +88,33 @@ class Pictures(QObject):
         except KeyError:
             return
         self._coming.add((name, side))
-        for image in self._images(name, side):
+        for image, is_last in self._images(name, side):
             if not self._closed:
-                self._read.emit(name, side, image)
+                self._read.emit(name, side, image, is_last)
 
-    def _images(self, name: str, side: int) -> Iterator[QImage | None]:
-        """The run's thumbnail, enlarged if it is small for the room; then what is sharp, where that is not."""
+    def _images(self, name: str, side: int) -> Iterator[tuple[QImage | None, bool]]:
+        """The run's thumbnail, enlarged if it is small for the room; then what is sharp, where that is not.
+
+        With each comes whether it is the last; None is for an image that cannot be read.
+        """
         jpeg = self._thumbnails.get(name)
         kept = QImage.fromData(jpeg) if jpeg else QImage()
         if not kept.isNull():
-            yield _fitted(kept, side, most=_BLURRED)
-            if _factor(kept, side) <= _ENLARGED:
+            is_sharp = _factor(kept, side) <= _ENLARGED
+            yield _fitted(kept, side, most=_BLURRED), is_sharp
+            if is_sharp:
                 return
         try:
             pixels = read(self._path_of(name), Shrink(colour=True, longest=side))
         except UnreadableImageError:
-            if kept.isNull():
-                yield None
+            yield None if kept.isNull() else _fitted(kept, side, most=_BLURRED), True
             return
         height, width = pixels.shape[:2]
-        yield _fitted(QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888), side)
+        yield _fitted(QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888), side), True
 
-    def _keep(self, name: str, side: int, image: QImage | None) -> None:
-        self._coming.discard((name, side))
+    def _keep(self, name: str, side: int, image: QImage | None, is_last: bool) -> None:
+        if is_last:
+            self._coming.discard((name, side))
         pixmap = None if image is None else QPixmap.fromImage(image)
         self._forget(self._known.pop((name, side), None))
         self._known[name, side] = pixmap
