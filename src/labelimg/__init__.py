@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from labelimg.clusterimg.merging import merge as merge
     from labelimg.clusterimg.output import undo as undo
     from labelimg.clusterimg.pipeline import cluster as cluster
+    from labelimg.clusterimg.report import write_report as write_report
     from labelimg.clusterimg.results import Clustering as Clustering
     from labelimg.clusterimg.results import Settings as Settings
+    from labelimg.clusterimg.review import Review as Review
     from labelimg.clusterimg.sampling import suggest_threshold as suggest_threshold
     from labelimg.clusterimg.suggestion import Suggestion as Suggestion
     from labelimg.clusterimg.tried import Tried as Tried
@@ -56,6 +58,7 @@ _HOME = {
     "Painting": "labelimg.segmentatimg.painting",
     "Prompts": "labelimg.segmentatimg.prompts",
     "Rect": "labelimg.segmentatimg.geometry",
+    "Review": "labelimg.clusterimg.review",
     "Search": "labelimg.clusterimg.deep.candidates",
     "Settings": "labelimg.clusterimg.results",
     "Suggestion": "labelimg.clusterimg.suggestion",
@@ -77,6 +80,7 @@ _HOME = {
     "suggest_threshold": "labelimg.clusterimg.sampling",
     "train": "labelimg.clusterimg.deep.training",
     "undo": "labelimg.clusterimg.output",
+    "write_report": "labelimg.clusterimg.report",
 }
 __all__ = list(_HOME)
 

@@ -166,7 +166,7 @@ def test_merge_shows_a_summary(album, tmp_path):
 def test_cache_info_and_clear(album, tmp_path):
     run("cluster", album, "--cache", tmp_path / "cache")
     info = run("cache", "info", "--cache", tmp_path / "cache").stdout
-    assert re.search(r"^features +9$", info, re.MULTILINE)
+    assert re.search(r"^features +18$", info, re.MULTILINE)  # and their thumbnails
     assert str(tmp_path / "cache") in info
     assert run("cache", "clear", "--cache", tmp_path / "cache").stdout.startswith("removed ")
     assert re.search(r"^features +0$", run("cache", "info", "--cache", tmp_path / "cache").stdout, re.MULTILINE)
@@ -200,7 +200,7 @@ def test_every_option_reaches_the_function(album, tmp_path, monkeypatch):
     text = """--method orb --threshold 0.25 --batch-size 7 --size 30x40 --scale 0.5 --out o --transfer move
         --no-recursive --include a* --include b* --exclude c* --no-merge --keep-batches --no-rescue --overwrite
         --threads 3 --dry-run --quiet --json --no-cache --hash-size 9 --frequency-factor 3 --corner-size 20 --corners 5
-        --grid 6 --permutations 7 --orb-size 50 --orb-features 8 --good-bits 9"""
+        --grid 6 --permutations 7 --orb-size 50 --orb-features 8 --good-bits 9 --no-report"""
     result = runner.invoke(cli.app, ["cluster", "in", "in2", *text.split()])
     assert isinstance(result.exception, SeenError), result.output
     assert seen.pop("progress") is not None
@@ -232,6 +232,7 @@ def test_every_option_reaches_the_function(album, tmp_path, monkeypatch):
         "orb_size": 50,
         "orb_features": 8,
         "good_bits": 9,
+        "report": False,
     }
 
 

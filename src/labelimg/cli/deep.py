@@ -72,6 +72,10 @@ def deep(
     unit_length: Annotated[
         bool, typer.Option("--unit-length/--no-unit-length", help="Bring every embedding to length 1.")
     ] = True,
+    neighbours: Annotated[
+        int,
+        typer.Option(help="Nearest images that an embedding is averaged with; 0 for none.", min=0, max=1000),
+    ] = 20,
     noise: Annotated[
         str,
         typer.Option(
@@ -120,6 +124,7 @@ def deep(
         max_iter=max_iter,
         pca=pca or None,
         unit_length=unit_length,
+        neighbours=neighbours,
         noise=noise,
         seed=seed,
         device=device,

@@ -45,6 +45,7 @@ class Engine(Protocol):
 
     stage: str  # what dividing a batch is called while it goes on
     by_signatures: bool  # whether batches are cut by what images look like; else each is a fair share of all
+    needs_all: bool  # whether representatives are matched by the help of all other images' features
 
     def prepare(self, paths: Sequence[str], *, threads: int) -> Source:
         """Where the features of these images come from; begins to load what grouping will need."""

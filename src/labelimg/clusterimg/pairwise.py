@@ -55,6 +55,7 @@ class PairwiseEngine:
 
     stage = "comparing"
     by_signatures = True
+    needs_all = False
 
     def __init__(self, method: Method, threshold: float | None) -> None:
         self._method = method

@@ -220,7 +220,7 @@ def test_components_and_unit_length():
 def grouper(points: NDArray[np.float32], noise: str = "outliers", **search: object) -> DeepGrouper:
     n, d = points.shape
     features = Features(points.ravel(), np.arange(n + 1) * d, np.full((n, 1), d))
-    return DeepGrouper(features, Choosing(Search(**search), unit_length=False, noise=noise))  # type: ignore[arg-type]
+    return DeepGrouper(features, features, Choosing(Search(**search), unit_length=False, noise=noise))  # type: ignore[arg-type]
 
 
 def test_noise_goes_where_it_is_told_but_a_noisy_representative_keeps_its_cluster():

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "efficientnet_lite0"
 DEFAULT_PCA = 64
+DEFAULT_NEIGHBOURS = 20
 AUTOENCODER = "autoencoder"
 
 
@@ -41,6 +42,7 @@ def deep_cluster(
     max_iter: int | None = None,
     pca: int | None = DEFAULT_PCA,
     unit_length: bool = True,
+    neighbours: int = DEFAULT_NEIGHBOURS,
     noise: str = "outliers",
     seed: int = 0,
     device: str = "auto",
@@ -58,6 +60,7 @@ def deep_cluster(
     exclude: Sequence[str] = (),
     threads: int | None = None,
     cache: FeatureCache | None = None,
+    report: bool = True,
     progress: Stage | None = None,
 ) -> Clustering:
     """Group the images of a folder, or of several, by what a deep model sees; with `out`, sort them into folders there.
@@ -66,11 +69,13 @@ def deep_cluster(
     `weights`), the path of a checkpoint of `train`, or "autoencoder", which is trained first, as `training` says, and
     kept beside `out` for the next run of the same images and training. size: of the pictures it is shown, in pixels.
 
-    The embeddings of a batch are standardised, reduced to `pca` principal components and, with `unit_length`, brought
-    to length 1; then one clustering of `algorithm` (or "all") for each combination of `clusters`, `eps`, `min_samples`
-    and `min_cluster_size` is made, and the best of them taken: see `best_clustering`. What is empty is derived from the
-    images. noise: "outliers", "nearest" or "cluster". The clusters of different batches become one if the same done
-    with their first images says so; with `rescue` noise takes part in that. The rest is as for `cluster`.
+    Each embedding is averaged with those of the `neighbours` images that are nearest to it, weighted by their
+    similarity; 0 leaves it as it is. Those of a batch are standardised, reduced to `pca` principal components and, with
+    `unit_length`, brought to length 1; then one clustering of `algorithm` (or "all") for each combination of
+    `clusters`, `eps`, `min_samples` and `min_cluster_size` is made, and the best of them taken, by the scores of the
+    embeddings as they were: see `best_clustering`. What is empty is derived from the images. noise: "outliers",
+    "nearest" or "cluster". The clusters of different batches become one if the same done with their first images says
+    so; with `rescue` noise takes part in that. The rest is as for `cluster`.
 
     The same call gives the same result. Raises UsageError for an argument that cannot be, ModelError for a model that
     cannot be had, MissingExtraError where labelimg-suite[deep] is not installed, and what `cluster` raises.
@@ -78,7 +83,7 @@ def deep_cluster(
     need("torch", "sklearn")
     folders = [images] if isinstance(images, (str, os.PathLike)) else list(images)
     search = Search(algorithm, tuple(clusters), tuple(eps), tuple(min_samples), tuple(min_cluster_size), max_iter)
-    choosing = Choosing(search, pca, unit_length, noise, seed)
+    choosing = Choosing(search, pca, unit_length, neighbours, noise, seed)
     name = os.fspath(model)
     if training is not None and name != AUTOENCODER:
         raise UsageError(f"how to train is for the model {AUTOENCODER}, not for {name}")
@@ -144,4 +149,5 @@ def deep_cluster(
         cache=cache,
         clock=clock,
         read=decoded or read_many,
+        report=report,
     )

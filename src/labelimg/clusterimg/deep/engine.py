@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labelimg.clusterimg.clock import Clock
+from labelimg.clusterimg.deep.averaging import averaged
 from labelimg.clusterimg.deep.candidates import Search
 from labelimg.clusterimg.deep.extra import need
 from labelimg.clusterimg.deep.grouper import Choosing, DeepGrouper
@@ -27,6 +28,7 @@ class DeepEngine:
 
     stage = "clustering"
     by_signatures = False
+    needs_all = True
 
     def __init__(self, embedder: Embedder, choosing: Choosing) -> None:
         self._embedder = embedder
@@ -50,8 +52,13 @@ class DeepEngine:
         return self._choosing.search.amount()
 
     def grouper(self, features: Features, *, threads: int, memory: int, clock: Clock) -> DeepGrouper:  # noqa: ARG002
-        """The best clustering of the embeddings."""
-        return DeepGrouper(features, self._choosing)
+        """The best clustering of the embeddings, averaged over their neighbours."""
+        how = self._choosing
+        if not how.neighbours:
+            return DeepGrouper(features, features, how)
+        with clock.stage("averaging") as told:
+            means = averaged(features, how.neighbours, seed=how.seed, memory=memory // 4, progress=told)
+        return DeepGrouper(features, means, how)
 
     def found(self) -> dict[str, Any]:
         """Nothing: what was chosen is told with what was tried."""

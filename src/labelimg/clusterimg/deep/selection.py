@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -14,10 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from labelimg.clusterimg.deep.candidates import DEFAULT_SEARCH, Candidate, Search
 from labelimg.clusterimg.deep.extra import need
+from labelimg.clusterimg.deep.preparing import blas_threads, prepared
 from labelimg.clusterimg.tried import Tried
 from labelimg.errors import UsageError
 
-_FEW = 2500
 _SAMPLED = 5000  # images that the silhouette is taken of, at most; its cost grows with the square
 _MANY_CLUSTERS = 4000  # of more, Davies-Bouldin would hold all distances of their centres
 _MOST_HIERARCHY = 1 << 34  # bytes of distances that hierarchy may take; more images fail at once, with the reason
@@ -32,6 +31,7 @@ def best_clustering(
     pca: int | None = None,
     unit_length: bool = False,
     seed: int = 0,
+    scored_by: ArrayLike | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[NDArray[np.int32], tuple[Tried, ...]]:
     """The labels of the best candidate and the table of all of them.
@@ -45,7 +45,8 @@ def best_clustering(
     noise counts as clusters of one. Each score is scaled to [0, 1] over the candidates, the last one turned round; one
     that is equal for all counts 0. The greatest sum wins, of equal ones the first candidate. One cluster, as many
     clusters as images and what did not converge take no part. A candidate that is alone is not scored. Where none is
-    left, all labels are 0 and no row of the table is `chosen`. No image: no label, no row.
+    left, all labels are 0 and no row of the table is `chosen`. No image: no label, no row. scored_by: (n, d), other
+    embeddings of the same images that the scores are taken of, prepared in the same way.
 
     >>> labels, table = best_clustering([[0.0], [0.1], [5.0], [5.1]], Search("kmeans", clusters=(2,)))
     >>> labels.tolist(), str(table[0]), table[0].chosen
@@ -56,16 +57,23 @@ def best_clustering(
     n = len(points)
     if n == 0:
         return np.empty(0, np.int32), ()
-    with _threads_for(n):
+    with blas_threads(n):
         listed = candidates.candidates(points, seed=seed) if isinstance(candidates, Search) else list(candidates)
     if not listed:
         raise UsageError("candidates must be at least one, got none")
-    with _threads_for(n):
-        return _best(points, listed, seed, progress)
+    with blas_threads(n):
+        judged = points if scored_by is None else prepared(scored_by, pca=pca, unit_length=unit_length)
+        if len(judged) != n:
+            raise UsageError(f"scored_by must be as many embeddings as are clustered, got {len(judged)} and {n}")
+        return _best(points, judged, listed, seed, progress)
 
 
 def _best(
-    points: NDArray[np.float32], listed: list[Candidate], seed: int, progress: Callable[[int, int], None] | None
+    points: NDArray[np.float32],
+    judged: NDArray[np.float32],
+    listed: list[Candidate],
+    seed: int,
+    progress: Callable[[int, int], None] | None,
 ) -> tuple[NDArray[np.int32], tuple[Tried, ...]]:
     tried: list[Tried] = []
     labellings: list[_Labels | None] = []
@@ -83,7 +91,7 @@ def _best(
             labels = labellings[k]
             assert labels is not None
             began = time.perf_counter()
-            silhouette, calinski, davies = _scores(points, labels, seed)
+            silhouette, calinski, davies = _scores(judged, labels, seed)
             tried[k] = replace(
                 tried[k],
                 silhouette=silhouette,
@@ -98,44 +106,6 @@ def _best(
     labels = labellings[best]
     assert labels is not None
     return labels, tuple(tried)
-
-
-def _threads_for(count: int) -> AbstractContextManager[object]:
-    """Few images are clustered sooner by one thread than by several that wait for each other."""
-    from threadpoolctl import threadpool_limits
-
-    limits: AbstractContextManager[object] = threadpool_limits(1) if count < _FEW else nullcontext()
-    return limits
-
-
-def prepared(embeddings: ArrayLike, *, pca: int | None, unit_length: bool) -> NDArray[np.float32]:
-    """The embeddings as they are clustered, (n, d or pca) float32: standardised, reduced, brought to length 1."""
-    points = np.array(embeddings, np.float32, ndmin=2)
-    if points.ndim != 2:
-        raise UsageError(f"embeddings must have two dimensions, got {points.ndim}")
-    if not points.size:
-        return points.reshape(0, points.shape[1])
-    if not np.isfinite(points).all():
-        raise UsageError("embeddings must be finite, got some that are not")
-    if pca is not None and pca < 1:
-        raise UsageError(f"pca must be at least 1, got {pca}")
-    points -= points.mean(axis=0, dtype=np.float64).astype(np.float32)
-    deviation = points.std(axis=0, dtype=np.float64).astype(np.float32)
-    points /= np.where(deviation > 1e-6 * max(1e-30, float(deviation.max())), deviation, 1)
-    if pca is not None and pca < min(points.shape):
-        points = _reduced(points, pca)
-    if unit_length:
-        length = np.linalg.norm(points, axis=1, keepdims=True)
-        points /= np.where(length > 0, length, 1)
-    return points
-
-
-def _reduced(points: NDArray[np.float32], components: int) -> NDArray[np.float32]:
-    from sklearn.decomposition import PCA
-
-    solver = "covariance_eigh" if points.shape[0] > points.shape[1] else "full"
-    reduced: NDArray[np.float32] = PCA(components, svd_solver=solver).fit_transform(points)
-    return np.ascontiguousarray(reduced, np.float32)
 
 
 def _try(candidate: Candidate, points: NDArray[np.float32], seed: int) -> tuple[_Labels | None, Tried]:
