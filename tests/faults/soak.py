@@ -32,7 +32,7 @@ def make_images(folder: Path, count: int) -> None:
             place = folder / f"{number // 1000:03}"
             place.mkdir(parents=True)
         if number % 5 != 1:
-            coarse = dice.integers(0, 256, (6, 8, 3), np.uint8)
+            coarse = dice.integers(0, 256, (18, 24, 3), np.uint8)
         picture = Image.fromarray(coarse).resize((48, 36), Image.Resampling.BICUBIC)
         picture.save(place / f"{number:06}.jpg", quality=90 - number % 5)
 

@@ -240,7 +240,7 @@ def test_classes_json_gives_names_or_one_line(place, found):
 
 @often
 @given(data=st.data())
-def test_a_changed_label_map_is_never_taken_for_a_finished_one(place, data):
+def test_a_changed_label_map_is_done_anew_or_listed_or_known_and_the_image_stays(place, data):
     """Bytes of a label map changed: the next run finds it done, makes it anew, or lists the image; the image stays."""
     if not (place / "in").exists():
         save(place / "in/a.png", photograph("coffee", 64, 48))

@@ -125,7 +125,9 @@ def _first_difference(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 
 def _difference(name: str, was: Any, now: Any) -> str:
-    return f"{name.replace('_', ' ')} {_shown(was)}, not {_shown(now)}"
+    unsaid = "auto" if name == "threshold" else "none"
+    was, now = (unsaid if each is None else _shown(each) for each in (was, now))
+    return f"{name.replace('_', ' ')} {was}, not {now}"
 
 
 def _shown(value: Any) -> str:
@@ -245,6 +247,14 @@ def _fits(value: object, hint: Any) -> bool:
     if hint is float:
         return type(value) in (int, float)
     return isinstance(value, Mapping) if get_origin(hint) is Mapping else type(value) is hint
+
+
+def settings_of(run: Mapping[str, Any]) -> Settings:
+    """The settings of the run that run.json describes; raises OutputError where it does not say how it was made."""
+    try:
+        return settings_from(run["settings"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise OutputError(f"run.json does not say how the run was made: {error}") from error
 
 
 def finished_before(out: Path, result: Clustering) -> Clustering:

@@ -137,7 +137,7 @@ def remove_earlier(out: StrPath) -> int:
     left = _count_files(root)
     if left:
         record_tables(root, ())  # until the next run has its record, this keeps the folder known as ours
-        for name in ("pending.jsonl", "plan.jsonl"):
+        for name in ("review.jsonl", "pending.jsonl", "plan.jsonl"):
             files.remove_file(root / STATE_FOLDER / name)
     else:
         remove_record(root)

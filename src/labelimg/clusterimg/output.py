@@ -40,7 +40,7 @@ from labelimg.clusterimg.record import begin_undoing, is_being_undone, remove_re
 from labelimg.clusterimg.report.gathering import publish
 from labelimg.clusterimg.results import Clustering, Settings
 from labelimg.clusterimg.tables import SIMILARITIES, write_tables
-from labelimg.errors import OutputError, TransferError
+from labelimg.errors import LabelimgError, OutputError, TransferError
 from labelimg.images import Unreadable
 from labelimg.lock import Lock
 
@@ -147,6 +147,7 @@ def undo(out: str | os.PathLike[str]) -> tuple[Failure, ...]:
             return ()
         if going is not None or Kept(folder, "merge").going is not None:
             adopt_tables(folder, going)
+        _end_review(folder)
         begin_undoing(folder)
         discard_all(folder)
         files.remove_empty_folders([folder / SIMILARITIES])
@@ -170,6 +171,7 @@ def finish(out: str | os.PathLike[str], *, clock: Clock | None = None) -> Cluste
             return end_merge(folder, merging, clock)
         record = read_record(folder)
         if begun is None and record is not None:
+            _end_review(folder)
             replay(folder)
             return None
         if begun is None or record is None or not has_plan(folder, begun):
@@ -183,6 +185,14 @@ def finish(out: str | os.PathLike[str], *, clock: Clock | None = None) -> Cluste
         result = write_output(earlier[0], folder, begun, clock=clock, gathered=kept.folder)
         finish_with_page(folder, kept, clock=clock)
     return replace(result, seconds=clock.seconds)
+
+
+def _end_review(folder: Path) -> None:
+    """End a review that was cut off while it was applied; tables that cannot be written are not in the way."""
+    from labelimg.clusterimg import applying
+
+    with suppress(LabelimgError):
+        applying.finish(folder)
 
 
 def _run_folder(out: str | os.PathLike[str]) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from labelimg import files
 from labelimg.clusterimg.curve_drawing import curve_svg
 from labelimg.clusterimg.earlier import check_own
-from labelimg.clusterimg.record import read_tables, record_tables
+from labelimg.clusterimg.record import record_tables
 from labelimg.clusterimg.report.gathering import curve_from
 from labelimg.clusterimg.report.layout import layout_of
 from labelimg.clusterimg.report.page import is_as_signed, page, signed

@@ -101,7 +101,8 @@ def _looked(
     rows = choose_rows(n, min(_SAMPLE, max(2, int((2 * budget / each) ** 0.5))))
     sample = sample_similarities(features, method, rows, threads=grouper.threads)
     floor = max(grouper.threshold - _LOWEST, -1.0)
-    i, j, similarity = sample.above(floor)
+    near = np.flatnonzero(sample.values > floor)
+    (i, j), similarity = sample.pair(near), sample.values[near]
     of_sample = _apart(rows[i], rows[j], similarity, labels)
     curve = curve_of(sample)
     if len(rows) == n:
