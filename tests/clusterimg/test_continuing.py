@@ -157,7 +157,7 @@ def changed(album: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "options", "text"),
     [
-        (None, {"threshold": 0.5}, r"with other settings \(threshold 0.69, not 0.5\); add --overwrite"),
+        (None, {"threshold": 0.5}, r"with other settings \(threshold auto, not 0.5\); add --overwrite"),
         (None, {"transfer": "hardlink"}, r"with other settings \(transfer copy, not hardlink\); add --overwrite"),
         (None, {"hash_size": 8}, r"with other settings \(hash size 12, not 8\); add --overwrite"),
         (added, {}, r"of other images \(9 then, 10 now\); add --overwrite"),

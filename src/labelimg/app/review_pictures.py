@@ -26,8 +26,8 @@ _THREADS = 2
 class Pictures(QObject):
     """Gives the thumbnails that are at hand, and tells by `ready` when another has come."""
 
-    ready = Signal(str)
-    _read = Signal(str, int, object)
+    ready = Signal(object)
+    _read = Signal(object, int, object)  # a name may be no text that Qt can hold
 
     def __init__(self, thumbnails: Thumbnails, path_of: Callable[[str], str]) -> None:
         super().__init__()
@@ -63,6 +63,12 @@ class Pictures(QObject):
         """Whether the picture was tried and cannot be read."""
         side = self._latest.get(name)
         return side is not None and self._known.get((name, side), 0) is None
+
+    def try_again(self) -> None:
+        """What could not be read may lie elsewhere by now."""
+        for key in [key for key, pixmap in self._known.items() if pixmap is None]:
+            del self._known[key]
+            self._latest.pop(key[0], None)
 
     @property
     def is_idle(self) -> bool:
