@@ -186,6 +186,8 @@ CASES = [
     ),
     Case("merge of copies", "images and batches copy", "merge", "merge", "undo", undone="images"),
     Case("merge of what was moved", "images and batches move", "merge", "merge", "undo", undone="images", moves=True),
+    Case("review of copies", "images and a result", "review", "review", "undo", undone="images"),
+    Case("review of what was moved", "images and a move", "review", "review", "undo", undone="images", moves=True),
     Case("undo of a move", "images and a move", "undo", "undo again", moves=True),
     Case("masks of the windows", "paintings", "paint", "save journals and paint", check=check_painted),
     Case("stamp", "stamps", "stamp", "stamp"),
