@@ -1,6 +1,7 @@
 """Build the labelled data sets that the project is tuned and measured on.
 
-    python benchmarks/datasets.py --out DIR [photos] [digits] [objects] [fashion] [stamps] [tiles]
+    python benchmarks/datasets.py --out DIR [photos] [digits] [objects] [fashion] [samples] [categories] [stamps]
+        [tiles]
 
 Everything comes from Debian packages (fetched with apt-get download, unpacked with dpkg -x, nothing installed) and
 from scikit-image; it is the same from run to run. Needs what `pip install -e ".[demo]"` installs, and apt and dpkg.
@@ -18,6 +19,10 @@ DIR/stamps/            drawings and cut-out photographs on white, 320 x 320 JPEG
 DIR/stamps.csv         file,group
 DIR/tiles/             nine parts each of the photographs, no pixel in two of them; 60 have 1 to 6 near-duplicates
 DIR/tiles.csv          file,group
+DIR/samples/           sample_0, sample_1, sample_2: 2,000 more clothes each, none of them in fashion, to tune by
+DIR/samples.csv        file,group
+DIR/categories/        372 drawings and photographs of things on white, in 15 categories, to tune by
+DIR/categories.csv     file,group
 """
 
 from __future__ import annotations
@@ -39,6 +44,23 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 PHOTO_PACKAGES = ["mate-backgrounds", "opencv-doc", "ukui-wallpapers", "lomiri-wallpapers-16.04"]
 STAMP_PACKAGE = "tuxpaint-stamps-default"
 FASHION_PACKAGE = "dataset-fashion-mnist"
+STAMP_CATEGORIES = [
+    "animals/mammals",
+    "animals/birds",
+    "animals/insects",
+    "animals/fish",
+    "food/fruit",
+    "food/vegetables",
+    "plants/flowers",
+    "town/houses",
+    "town/roadsigns",
+    "symbols/money",
+    "seasonal/christmas",
+    "seasonal/halloween",
+    "household/tools",
+    "hobbies/music",
+    "space/planets",
+]
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 # The second view of a pair: whether it is the same picture as the first is a matter of taste.
 SECOND_VIEWS = {
@@ -281,16 +303,22 @@ def build_objects(out: Path, cache: Path) -> None:
     print(f"objects: 60 files with {pasted} objects out of {len(stamps)}")
 
 
+def fashion(cache: Path, part: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Pictures of clothes, (n, 28, 28), and their classes."""
+    source = unpack(FASHION_PACKAGE, cache) / "usr/share/datasets/fashion-mnist"
+    images, labels = (
+        np.frombuffer(gzip.decompress((source / f"{part}-{name}-ubyte.gz").read_bytes()), np.uint8, offset=offset)
+        for name, offset in (("images-idx3", 16), ("labels-idx1", 8))
+    )
+    return images.reshape(-1, 28, 28), labels
+
+
 def build_fashion(out: Path, cache: Path) -> None:
     """Write small pictures of clothes."""
     folder = out / "fashion"
     folder.mkdir(parents=True, exist_ok=True)
-    source = unpack(FASHION_PACKAGE, cache) / "usr/share/datasets/fashion-mnist"
-    images, labels = (
-        np.frombuffer(gzip.decompress((source / f"t10k-{name}-ubyte.gz").read_bytes()), np.uint8, offset=offset)
-        for name, offset in (("images-idx3", 16), ("labels-idx1", 8))
-    )
-    pictures = images.reshape(-1, 28, 28)[:2000]
+    pictures, labels = fashion(cache, "t10k")
+    pictures = pictures[:2000]
     with (out / "fashion.csv").open("w", newline="") as table:
         writer = csv.writer(table)
         writer.writerow(["file", "group"])
@@ -345,6 +373,43 @@ def write_with_duplicates(out: Path, name: str, pictures: list[Picture]) -> None
     print(f"{name}: {len(rows)} files, {len(pictures)} pictures, {len(chosen)} with near-duplicates")
 
 
+def build_samples(out: Path, cache: Path) -> None:
+    """Write samples of the clothes that `fashion` is not taken from."""
+    pictures, labels = fashion(cache, "train")
+    with (out / "samples.csv").open("w", newline="") as table:
+        writer = csv.writer(table)
+        writer.writerow(["file", "group"])
+        for sample in range(3):
+            folder = out / f"samples/sample_{sample}"
+            folder.mkdir(parents=True, exist_ok=True)
+            rows = np.random.default_rng(1000 + sample).choice(len(pictures), 2000, replace=False)
+            for number, row in enumerate(rows.tolist()):
+                name = f"sample_{sample}_{number:04d}.png"
+                Image.fromarray(pictures[row]).save(folder / name)
+                writer.writerow([name, int(labels[row])])
+    print("samples: 6000 files")
+
+
+def build_categories(out: Path, cache: Path) -> None:
+    """Write the stamps of some categories on white."""
+    folder = out / "categories"
+    folder.mkdir(parents=True, exist_ok=True)
+    source = unpack(STAMP_PACKAGE, cache) / "usr/share/tuxpaint/stamps"
+    number = 0
+    with (out / "categories.csv").open("w", newline="") as table:
+        writer = csv.writer(table)
+        writer.writerow(["file", "group"])
+        for category in STAMP_CATEGORIES:
+            for path in sorted((source / category).rglob("*.png")):
+                if not path.name.endswith("_mirror.png"):
+                    name = f"stamp_{number:04d}.png"
+                    with Image.open(path) as stamp:
+                        flatten(stamp).save(folder / name)
+                    writer.writerow([name, category])
+                    number += 1
+    print(f"categories: {number} files")
+
+
 BUILDERS: dict[str, Callable[[Path, Path], None]] = {
     "photos": build_photos,
     "digits": build_digits,
@@ -352,6 +417,8 @@ BUILDERS: dict[str, Callable[[Path, Path], None]] = {
     "fashion": build_fashion,
     "stamps": build_stamps,
     "tiles": build_tiles,
+    "samples": build_samples,
+    "categories": build_categories,
 }
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from labelimg.clusterimg.results import Clustering as Clustering
     from labelimg.clusterimg.results import Settings as Settings
     from labelimg.clusterimg.review import Review as Review
+    from labelimg.clusterimg.sampling import suggest_threshold as suggest_threshold
+    from labelimg.clusterimg.suggestion import Suggestion as Suggestion
     from labelimg.clusterimg.tried import Tried as Tried
     from labelimg.errors import LabelimgError as LabelimgError
     from labelimg.errors import MissingExtraError as MissingExtraError
@@ -59,6 +61,7 @@ _HOME = {
     "Review": "labelimg.clusterimg.review",
     "Search": "labelimg.clusterimg.deep.candidates",
     "Settings": "labelimg.clusterimg.results",
+    "Suggestion": "labelimg.clusterimg.suggestion",
     "Trained": "labelimg.clusterimg.deep.training",
     "Training": "labelimg.clusterimg.deep.training",
     "TransferError": "labelimg.errors",
@@ -74,6 +77,7 @@ _HOME = {
     "levels": "labelimg.segmentatimg.hierarchy",
     "merge": "labelimg.clusterimg.merging",
     "segment": "labelimg.segmentatimg.methods",
+    "suggest_threshold": "labelimg.clusterimg.sampling",
     "train": "labelimg.clusterimg.deep.training",
     "undo": "labelimg.clusterimg.output",
     "write_report": "labelimg.clusterimg.report",

@@ -405,6 +405,7 @@ def test_progress_names_the_stages_and_counts_every_image(album, tmp_path):
     assert [stage for stage in stages if "compiling" not in stage] == [
         "finding images",
         "decoding",
+        "finding the threshold",
         "comparing",
         "merging",
         "looking",

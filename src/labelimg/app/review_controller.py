@@ -20,6 +20,7 @@ from labelimg.app.review_looking import Looking
 from labelimg.app.review_page import Page
 from labelimg.app.review_pictures import Pictures
 from labelimg.app.review_splitting import Splitting
+from labelimg.app.review_state import ReviewState
 from labelimg.app.review_window import ReviewWindow
 from labelimg.app.settings import Settings
 from labelimg.cache import FeatureCache
@@ -48,8 +49,9 @@ class ReviewController(QObject):
         self.looking = Looking(review, self.gallery, self.window.zoom, self.page)
         self.jobs = Jobs()
         self.splitting = Splitting(review, self.window.split_bar, cache)
+        self.state = ReviewState(review, self.window, lambda: self.leaving.busy or self.splitting.is_on)
         self.leaving = ReviewLeaving(review, self.window, self.jobs, self.close)
-        self.leaving.state_changed.connect(self._show_state)
+        self.leaving.state_changed.connect(self.state.show)
         self.leaving.settled.connect(lambda other: self._settled(other_images=other))
         self._filter = QTimer(self)
         self._filter.setSingleShot(True)
@@ -68,7 +70,7 @@ class ReviewController(QObject):
         window.size_chosen.connect(gallery.set_side)
         window.filter_changed.connect(lambda _: self._filter.start())
         window.close_wanted.connect(self.leaving.leave)
-        gallery.chosen_changed.connect(self._chosen_changed)
+        gallery.chosen_changed.connect(self.state.show_chosen)
         gallery.dropped.connect(self.drop)
         gallery.merged.connect(lambda one, into: self.change(lambda: self.review.now.merge([one, into], into)))
         gallery.renamed.connect(self._renamed)
@@ -116,58 +118,7 @@ class ReviewController(QObject):
         self.splitting.leave()
         sections, titles, changed = self.page.sections()
         self.gallery.show_sections(sections, titles, changed)
-        self._show_state()
-
-    def _show_state(self) -> None:
-        window, review = self.window, self.review
-        now, pending = review.now, len(review.pending)
-        numbers = np.unique(now.clusters)
-        outliers = int((now.clusters == OUTLIERS).sum())
-        clusters = len(numbers) - bool(outliers)
-        window.counts.setText(
-            f"{count_of(len(now), 'image')}  ·  {count_of(clusters, 'cluster')}  ·  {count_of(outliers, 'outlier')}"
-        )
-        window.pending.setText(f"{count_of(pending, 'image')} to move" if pending else "nothing to apply")
-        window.apply.setText(f"Apply ({pending:,})…" if pending else "Apply…")
-        window.setWindowTitle(f"{'*' if pending else ''}{printable(review.out.name)} - Review - Labelimg")
-        free = not self.leaving.busy and not self.splitting.is_on
-        for name, action in window.actions_by_name.items():
-            if name not in ("quit", "help") and not name.startswith(("theme_", "by_")):
-                action.setEnabled(free)
-        actions = window.actions_by_name
-        for name, text in (("undo", review.history.can_undo), ("redo", review.history.can_redo)):
-            actions[name].setEnabled(free and bool(text))
-            what = f"{name.capitalize()}: {text}" if text else name.capitalize()
-            actions[name].setText(what.replace("&", "&&"))
-        actions["apply"].setEnabled(free and bool(pending))
-        actions["discard"].setEnabled(free and bool(pending))
-        window.apply.setEnabled(free and bool(pending))
-        window.order.setEnabled(free)
-        self.gallery.may_change = free
-        self._chosen_changed()
-
-    def _chosen_changed(self) -> None:
-        count = int(self.gallery.chosen.sum())
-        numbers = self._chosen_numbers()
-        clusters = len(numbers - {OUTLIERS})
-        text = ""
-        if count:
-            text = f"{count_of(count, 'image')} chosen" + (
-                f" of {count_of(clusters, 'cluster')}" if clusters > 1 else ""
-            )
-        self.window.chosen.setText(text)
-        free = not self.leaving.busy and not self.splitting.is_on
-        actions = self.window.actions_by_name
-        for name in _NEED_IMAGES:
-            actions[name].setEnabled(free and count > 0)
-        actions["paste"].setEnabled(free and bool(self.gallery.cut.any()))
-        actions["merge"].setEnabled(free and clusters > 1)
-        number = self.gallery.current_number
-        for name in ("split", "rename"):
-            actions[name].setEnabled(free and number > OUTLIERS)
-
-    def _chosen_numbers(self) -> set[int]:
-        return set(np.unique(self.review.now.clusters[self.gallery.chosen]).tolist())
+        self.state.show()
 
     def _path_of(self, name: str) -> str:
         standing = self.review.standing
@@ -277,7 +228,7 @@ class ReviewController(QObject):
         return -1
 
     def _do_merge(self) -> None:
-        numbers = sorted(self._chosen_numbers() - {OUTLIERS})
+        numbers = sorted(self.state.chosen_numbers() - {OUTLIERS})
         self.change(lambda: self.review.now.merge(numbers))
         self.gallery.bring_into_sight(self.gallery.current)
 
@@ -302,7 +253,7 @@ class ReviewController(QObject):
         self.gallery.viewport().update()
         count = count_of(int(self.gallery.cut.sum()), "image")
         self.window.message.notice(f"{count} in hand: go to another cluster and paste (Ctrl+V)")
-        self._chosen_changed()
+        self.state.show_chosen()
 
     def _do_paste(self) -> None:
         number = self.gallery.current_number
@@ -350,10 +301,10 @@ class ReviewController(QObject):
         self.window.filter.selectAll()
 
     def _do_previous(self) -> None:
-        self.gallery._go_by_section(self.gallery.gallery.position(self.gallery.current), -1)
+        self.gallery.walking.by_section(-1)
 
     def _do_next(self) -> None:
-        self.gallery._go_by_section(self.gallery.gallery.position(self.gallery.current), 1)
+        self.gallery.walking.by_section(1)
 
     def _do_zoom(self) -> None:
         self.looking.show_current()
@@ -385,7 +336,7 @@ class ReviewController(QObject):
                 self.window.zoom.leave()
             self.window.message.hide()
             self.splitting.begin(number)
-            self._show_state()
+            self.state.show()
 
     def _preview(self, change: Change) -> None:
         sections, titles, changed = self.page.sections(self.review.now.after(change), only=self.splitting.number)

@@ -15,16 +15,11 @@ from labelimg.app.review_dragging import Dragging
 from labelimg.app.review_drawing import FOLD, TilePainter, Title, draw_heading, draw_target
 from labelimg.app.review_pictures import Pictures
 from labelimg.app.review_renaming import NameEditor
-from labelimg.clusterimg.gallery import MARGIN, NAME, Gallery, Hit, Section
+from labelimg.app.review_walking import Walking
+from labelimg.clusterimg.gallery import MARGIN, Gallery, Hit, Section
 from labelimg.errors import printable
 
 SIDES = (72, 96, 128, 160, 208, 272, 352)
-_ARROWS = {
-    Qt.Key.Key_Left: "left",
-    Qt.Key.Key_Right: "right",
-    Qt.Key.Key_Up: "up",
-    Qt.Key.Key_Down: "down",
-}
 
 
 class GalleryView(QAbstractScrollArea):
@@ -57,6 +52,7 @@ class GalleryView(QAbstractScrollArea):
         self.gallery = Gallery((), 100, self.side)
         self.editor: NameEditor | None = None
         self.dragging = Dragging(self)
+        self.walking = Walking(self)
 
     # ------------------------------------------------------------------------------------------ what is shown
 
@@ -202,7 +198,7 @@ class GalleryView(QAbstractScrollArea):
         hit = self.hit(point)
         if event.button() == Qt.MouseButton.RightButton:
             if hit.position >= 0 and not self.chosen[self.gallery.rows[hit.position]]:
-                self._choose_one(int(self.gallery.rows[hit.position]), event.modifiers())
+                self.choose_one(int(self.gallery.rows[hit.position]), event.modifiers())
             elif hit.heading:
                 self._choose_section(hit.section, event.modifiers())
             self.menu_wanted.emit(event.globalPosition().toPoint())
@@ -224,7 +220,7 @@ class GalleryView(QAbstractScrollArea):
                 self.current = self._anchor = row  # perhaps all that is chosen will be dragged
                 self.viewport().update()
             else:
-                self._choose_one(row, event.modifiers())
+                self.choose_one(row, event.modifiers())
         elif plain:
             self.choose([])
 
@@ -275,55 +271,15 @@ class GalleryView(QAbstractScrollArea):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Arrows go from image to image, with Shift they choose all between; space shows one whole."""
-        key, gallery = Qt.Key(event.key()), self.gallery
-        control = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
-        if key == Qt.Key.Key_Escape:
+        if event.key() == Qt.Key.Key_Escape:
             if not self.dragging.cancel():
                 self.cut[:] = False
                 self.choose([])
-            return
-        at = gallery.position(self.current) if self.current >= 0 else -1
-        if key in _ARROWS and control and key in (Qt.Key.Key_Up, Qt.Key.Key_Down):
-            self._go_by_section(at, 1 if key == Qt.Key.Key_Down else -1)
-        elif key in _ARROWS:
-            self._go(0 if at < 0 else gallery.beside(at, _ARROWS[key]), event.modifiers())
-        elif key in (Qt.Key.Key_Home, Qt.Key.Key_End):
-            self._go(0 if key == Qt.Key.Key_Home else len(gallery) - 1, event.modifiers())
-        elif key in (Qt.Key.Key_PageUp, Qt.Key.Key_PageDown):
-            self._go_by_page(at, 1 if key == Qt.Key.Key_PageDown else -1, event.modifiers())
-        elif key == Qt.Key.Key_Space and control and self.current >= 0:
-            self._choose_one(self.current, Qt.KeyboardModifier.ControlModifier)
-        elif key in (Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter) and not control and len(gallery):
-            self.zoom_wanted.emit(int(gallery.rows[max(0, at)]))
-        else:
+        elif not self.walking.pressed(Qt.Key(event.key()), event.modifiers()):
             super().keyPressEvent(event)
 
-    def _go(self, position: int, modifiers: Qt.KeyboardModifier) -> None:
-        if not 0 <= position < len(self.gallery):
-            return
-        row = int(self.gallery.rows[position])
-        if modifiers & Qt.KeyboardModifier.ShiftModifier:
-            self._choose_one(row, modifiers)
-        else:
-            self.choose([row], current=row)
-        self.bring_into_sight(row)
-
-    def _go_by_section(self, at: int, by: int) -> None:
-        section = self.gallery.section_at(at) if at >= 0 else -1
-        section += by
-        while 0 <= section < len(self.gallery.sections) and not len(self.gallery.sections[section].rows):
-            section += by
-        if 0 <= section < len(self.gallery.sections):
-            self.go_to_section(self.gallery.sections[section].number)
-
-    def _go_by_page(self, at: int, by: int, modifiers: Qt.KeyboardModifier) -> None:
-        lines = max(1, self.viewport().height() // (self.side + NAME + 10) - 1)
-        for _ in range(lines):
-            at = 0 if at < 0 else self.gallery.beside(at, "down" if by > 0 else "up")
-        self._go(at, modifiers)
-
-    def _choose_one(self, row: int, modifiers: Qt.KeyboardModifier) -> None:
-        """As lists do it: alone, with Ctrl besides the others or no more, with Shift all from the last one."""
+    def choose_one(self, row: int, modifiers: Qt.KeyboardModifier) -> None:
+        """Choose an image as lists do it: alone; with Ctrl besides the others, or no more; with Shift all between."""
         if modifiers & Qt.KeyboardModifier.ShiftModifier and self._anchor >= 0:
             first, last = sorted((max(0, self.gallery.position(self._anchor)), self.gallery.position(row)))
             self.chosen[:] = False

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from labelimg import files
 from labelimg.clusterimg.arrangement import OUTLIERS_NAME
 from labelimg.clusterimg.continuing import check_not_undone
 from labelimg.clusterimg.folders import end_renames, rebase, record_tables
@@ -14,7 +16,7 @@ from labelimg.clusterimg.places import RESULTS
 from labelimg.clusterimg.record import lstat, read_pending, read_tables
 from labelimg.clusterimg.review_journal import ReviewJournal, read_journal
 from labelimg.clusterimg.standing import Standing, standing_of
-from labelimg.clusterimg.tables import BEFORE_REVIEW, CLUSTERS, RUN, read_run, review_tables, write_clusters
+from labelimg.clusterimg.tables import BEFORE_REVIEW, CLUSTERS, REPORT, RUN, read_run, review_tables, write_clusters
 from labelimg.errors import OutputError, printable
 
 
@@ -31,6 +33,20 @@ def carry_out(there: Standing, run: Mapping[str, Any], wanted: Mapping[int, str]
         rebase(out, there.renames(wanted), folders=sorted(kept))
         after = standing_of(out, run)
     write_tables(after)
+    write_page(out)
+
+
+def write_page(out: Path) -> None:
+    """Make the report again, where the run left one. Raises OutputError, which says how to get it."""
+    if not files.is_there(out / REPORT):
+        return
+    from labelimg.clusterimg.report import write_report
+
+    try:
+        write_report(out, make_thumbnails=False)
+    except OutputError as error:
+        text = f"the images are moved, but {error}; then labelimg report {printable(out)} makes the page"
+        raise OutputError(text) from error
 
 
 def check_tables(out: Path, *, tables_alone: bool) -> None:
@@ -39,7 +55,7 @@ def check_tables(out: Path, *, tables_alone: bool) -> None:
     Of tables alone clusters.csv is what is reviewed, also as somebody changed it.
     """
     known = read_tables(out)
-    for name in (CLUSTERS, RUN, BEFORE_REVIEW):
+    for name in (CLUSTERS, RUN, REPORT, BEFORE_REVIEW):
         found = lstat(out / name)
         edited = found is not None and (found.st_size, found.st_mtime_ns) != known.get(name)
         if edited and not (name == CLUSTERS and tables_alone):
@@ -71,6 +87,8 @@ def finish(out: Path) -> bool:
     if not begun and there.digest == kept.base:
         return False
     write_tables(there)
+    with suppress(OutputError):  # the page can be made again at any time
+        write_page(out)
     ReviewJournal(out).remove()
     return True
 

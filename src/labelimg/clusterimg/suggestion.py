@@ -32,11 +32,11 @@ _LEAST = 20  # fewer pairs of unlike images than this tell nothing about all
 _GAP = 0.31  # the widest gap that a threshold of the default method leaves above it; others are measured by it
 
 # What the three questions weigh against each other; how they were fitted is in docs/threshold.md.
-_ALLOWED = 0.3  # pairs that chance may put above the threshold
-_STEADY = 0.015  # the step that clusters should not change by
+_ALLOWED = 0.1  # pairs that chance may put above the threshold
+_STEADY = 0.02  # the step that clusters should not change by
 _SMOOTH = 10  # of so few pairs or joins a change does not count
-_CHANCE, _CHANGE, _JOINS_BELOW, _JOINS_ABOVE, _LOOSE, _MIXED, _LOWER, _HIGHER = 0.5, 2.0, 4.0, 1.0, 1.0, 1.0, 1.0, 0.1
-_BEST_CHANCE, _WORST_CHANCE = -0.3, 4.0
+_CHANCE, _CHANGE, _JOINS_BELOW, _JOINS_ABOVE, _LOOSE, _MIXED, _LOWER, _HIGHER = 0.5, 1.0, 4.0, 1.0, 1.0, 1.0, 2.0, 0.0
+_BEST_CHANCE, _WORST_CHANCE = -0.5, 4.0
 _LEFT = 6.0
 _ONE_CLUSTER = 3.0
 _PURE = 0.03
@@ -83,7 +83,7 @@ def suggest(similarities: Similarities, method: Method) -> Suggestion:
     """
     s, default = len(similarities), method.default_threshold
     if s < _FEW:
-        return Suggestion(default, f"the method's own; {_images(s)} are too few to tell another", s)
+        return Suggestion(default, f"the method's own; {_images(s)}: too few to tell another", s)
     # Where 1 - similarity is a square its root is what has a distribution of a plain shape, and steps of one size.
     shape = _root if method.squared else np.asarray
     back = _unrooted if method.squared else float
@@ -92,9 +92,9 @@ def suggest(similarities: Similarities, method: Method) -> Suggestion:
     best = int(np.argmax(evidence.score))
     top, reach = float(evidence.thresholds[best]), float(evidence.reach[best])
     if np.isnan(reach):
-        return Suggestion(round(min(default, back(top)), 4), "most images are alike, and nothing tells them apart", s)
+        return Suggestion(round(min(default, back(top)), 3), "most images are alike, and nothing tells them apart", s)
     low = min(reach + _MARGIN * (top - reach), top)
-    threshold = default if low <= own <= top else round(back(low if own < low else top), 4)
+    threshold = default if low <= own <= top else round(back(low if own < low else top), 3)
     unlike = f"{_images(similarities.count)} that are unlike reach {back(min(reach, 1.0)):.2f} by chance"
     steady = f"clusters are steady up to {back(top):.2f}"
     if evidence.chance[best] > 0:

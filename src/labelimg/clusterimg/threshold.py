@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from labelimg.clusterimg.features import Features
 from labelimg.clusterimg.linkage import link
@@ -106,7 +106,7 @@ class Curve:
         return int(np.argmin(np.abs(self.thresholds - threshold)))
 
 
-def curve_of(similarities: Similarities, *, thresholds: NDArray[np.float64] | None = None) -> Curve:
+def curve_of(similarities: Similarities, *, thresholds: ArrayLike | None = None) -> Curve:
     """The curve of a sample, at the thresholds or at 0, 0.005, ... 1. How good it is: docs/threshold.md."""
     at = np.arange(_STEPS + 1) / _STEPS if thresholds is None else np.asarray(thresholds, np.float64)
     # A similarity counts at every threshold below it: the thresholds in front of its place.
