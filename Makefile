@@ -28,7 +28,7 @@ define checks
 @$(BIN)/lint-imports
 endef
 
-.PHONY: help demo test lint test-bounds screenshots bench datasets clean
+.PHONY: help demo test test-faults test-soak lint test-bounds screenshots bench datasets clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +46,13 @@ test: $(VENV)/.installed-dev .screen-tools ## check style, types, layers, and ru
 	@echo "3/3 running the tests"
 	@$(BIN)/python -m pytest </dev/null
 
+# `make test` tries a sample of these; the seed of the sample is LABELIMG_FAULTS_SEED.
+test-faults: $(VENV)/.installed-dev ## kill runs at every file operation, try all bad files, fuzz at length (15 minutes)
+	@LABELIMG_FAULTS=all $(BIN)/python -m pytest tests/faults -rs </dev/null
+
+test-soak: $(VENV)/.installed-dev ## cluster, merge and undo 50,000 images; descriptors, memory and threads stay flat
+	@$(BIN)/python tests/faults/soak.py </dev/null
+
 lint: $(VENV)/.installed-dev ## check style, types and layers alone
 	$(checks)
 
@@ -57,27 +64,30 @@ test-bounds: $(VENV)/.installed-dev ## run the kernel tests with every array acc
 		$(BIN)/python -m pytest tests/clusterimg/test_kernels.py \
 		tests/segmentatimg/test_regions.py tests/segmentatimg/test_hierarchy.py tests/segmentatimg/test_painting.py </dev/null
 
-# What shows windows and drives them on a machine without a screen. Where it cannot be installed, the test that needs it
-# is skipped, and says so.
+# What shows windows and pages and drives them on a machine without a screen. Where it cannot be installed, the tests
+# that need it are skipped, and say so.
 SCREEN_LIBRARIES := libegl1 libgl1 libxkbcommon0 libdbus-1-3 libfontconfig1 libxcb-cursor0 libxkbcommon-x11-0 \
 	libxcb-icccm4 libxcb-keysyms1 libxcb-image0 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0
 
 .PHONY: .screen-tools
 .screen-tools:
-	@if ! command -v Xvfb >/dev/null || ! command -v xdotool >/dev/null || ! ldconfig -p | grep -q libxcb-cursor; then \
+	@if ! command -v Xvfb >/dev/null || ! command -v xdotool >/dev/null || ! ldconfig -p | grep -q libxcb-cursor \
+		|| ! command -v chromium >/dev/null; then \
 		if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-			echo "installing xvfb, xdotool and the libraries of Qt with apt-get"; \
+			echo "installing xvfb, xdotool, the libraries of Qt and chromium with apt-get"; \
 			{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-				xvfb xdotool $(SCREEN_LIBRARIES); } >build-screen-tools.log 2>&1 </dev/null \
+				xvfb xdotool chromium $(SCREEN_LIBRARIES); } >build-screen-tools.log 2>&1 </dev/null \
 				&& rm -f build-screen-tools.log \
-				|| echo "make: could not install them (build-screen-tools.log); the test with a virtual screen is skipped"; \
+				|| echo "make: could not install them (build-screen-tools.log); the tests with a virtual screen or a browser are skipped"; \
 		else \
-			echo "make: xvfb and xdotool are missing; the test with a virtual screen is skipped"; \
+			echo "make: xvfb, xdotool or chromium is missing; the tests that need it are skipped"; \
 		fi; \
 	fi
 
 screenshots: $(VENV)/.installed-demo demo/.photos ## make the pictures of the windows for the README
 	@$(BIN)/python benchmarks/screenshots.py demo/photos docs/images </dev/null
+	@$(BIN)/python benchmarks/screenshots_pointing.py demo/photos docs/images </dev/null
+	@$(BIN)/python benchmarks/review_screenshots.py demo/photos docs/images </dev/null
 
 datasets: $(DATA)/.built ## build the labelled data sets in bench-data/ (downloads 180 MB of Debian packages)
 

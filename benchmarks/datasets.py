@@ -1,6 +1,7 @@
 """Build the labelled data sets that the project is tuned and measured on.
 
-    python benchmarks/datasets.py --out DIR [photos] [digits] [objects] [fashion] [samples] [stamps]
+    python benchmarks/datasets.py --out DIR [photos] [digits] [objects] [fashion] [samples] [categories] [stamps]
+        [tiles]
 
 Everything comes from Debian packages (fetched with apt-get download, unpacked with dpkg -x, nothing installed) and
 from scikit-image; it is the same from run to run. Needs what `pip install -e ".[demo]"` installs, and apt and dpkg.
@@ -14,10 +15,14 @@ DIR/objects/           60 photographs of 800 x 600 px with 1 to 3 objects pasted
 DIR/objects_truth/     NAME.png, uint8: 0 background, 1.. the object under each pixel
 DIR/fashion/           2,000 clothes, 28 x 28 PNG, in ten classes
 DIR/fashion.csv        file,group
+DIR/stamps/            drawings and cut-out photographs on white, 320 x 320 JPEG; 60 have 1 to 6 near-duplicates
+DIR/stamps.csv         file,group
+DIR/tiles/             nine parts each of the photographs, no pixel in two of them; 60 have 1 to 6 near-duplicates
+DIR/tiles.csv          file,group
 DIR/samples/           sample_0, sample_1, sample_2: 2,000 more clothes each, none of them in fashion, to tune by
 DIR/samples.csv        file,group
-DIR/stamps/            372 drawings and photographs of things on white, in 15 categories, to tune by
-DIR/stamps.csv         file,group
+DIR/categories/        372 drawings and photographs of things on white, in 15 categories, to tune by
+DIR/categories.csv     file,group
 """
 
 from __future__ import annotations
@@ -324,6 +329,50 @@ def build_fashion(out: Path, cache: Path) -> None:
     print("fashion: 2000 files")
 
 
+def build_stamps(out: Path, cache: Path) -> None:
+    """Write drawings of things on white, and near-duplicates of some."""
+    pictures = []
+    for path in sorted(unpack(STAMP_PACKAGE, cache).rglob("*.png")):
+        with Image.open(path) as image:
+            if min(image.size) < 90 or path.is_symlink() or "alphabets" in path.parts:
+                continue
+            stamp = flatten(image)
+        stamp.thumbnail((300, 300))
+        canvas = Image.new("RGB", (320, 320), "white")
+        canvas.paste(stamp, ((320 - stamp.width) // 2, (320 - stamp.height) // 2))
+        pictures.append(canvas)
+    write_with_duplicates(out, "stamps", pictures)
+
+
+def build_tiles(out: Path, cache: Path) -> None:
+    """Write parts of photographs that do not overlap, and near-duplicates of some."""
+    pictures = []
+    for source in photographs(cache):
+        image = flatten(Image.open(source)).resize((1200, 1200))
+        pictures += [image.crop((x, y, x + 400, y + 400)) for x in range(0, 1200, 400) for y in range(0, 1200, 400)]
+    write_with_duplicates(out, "tiles", pictures)
+
+
+def write_with_duplicates(out: Path, name: str, pictures: list[Picture]) -> None:
+    """Write the pictures, each a group of its own, and 1 to 6 near-duplicates of 60 of them."""
+    folder = out / name
+    folder.mkdir(parents=True, exist_ok=True)
+    chosen = set(random.sample(range(len(pictures)), 60))
+    kinds = [kind for kind in VARIANTS if kind not in ("larger", "smaller", "bmp")]
+    rows = []
+    for group, picture in enumerate(pictures):
+        made = [picture]
+        if group in chosen:
+            made += [VARIANTS[kind](picture)[2] for kind in random.sample(kinds, random.randint(1, 6))]
+        for number, image in enumerate(made):
+            file = f"{name}_{random.randrange(10**6):06d}_{group:04d}_{number}.jpg"  # twins are not neighbours
+            image.save(folder / file, quality=92 if number == 0 else 75)
+            rows.append((file, group))
+    with (out / f"{name}.csv").open("w", newline="") as table:
+        csv.writer(table).writerows([("file", "group"), *sorted(rows)])
+    print(f"{name}: {len(rows)} files, {len(pictures)} pictures, {len(chosen)} with near-duplicates")
+
+
 def build_samples(out: Path, cache: Path) -> None:
     """Write samples of the clothes that `fashion` is not taken from."""
     pictures, labels = fashion(cache, "train")
@@ -341,13 +390,13 @@ def build_samples(out: Path, cache: Path) -> None:
     print("samples: 6000 files")
 
 
-def build_stamps(out: Path, cache: Path) -> None:
+def build_categories(out: Path, cache: Path) -> None:
     """Write the stamps of some categories on white."""
-    folder = out / "stamps"
+    folder = out / "categories"
     folder.mkdir(parents=True, exist_ok=True)
     source = unpack(STAMP_PACKAGE, cache) / "usr/share/tuxpaint/stamps"
     number = 0
-    with (out / "stamps.csv").open("w", newline="") as table:
+    with (out / "categories.csv").open("w", newline="") as table:
         writer = csv.writer(table)
         writer.writerow(["file", "group"])
         for category in STAMP_CATEGORIES:
@@ -358,7 +407,7 @@ def build_stamps(out: Path, cache: Path) -> None:
                         flatten(stamp).save(folder / name)
                     writer.writerow([name, category])
                     number += 1
-    print(f"stamps: {number} files")
+    print(f"categories: {number} files")
 
 
 BUILDERS: dict[str, Callable[[Path, Path], None]] = {
@@ -366,8 +415,10 @@ BUILDERS: dict[str, Callable[[Path, Path], None]] = {
     "digits": build_digits,
     "objects": build_objects,
     "fashion": build_fashion,
-    "samples": build_samples,
     "stamps": build_stamps,
+    "tiles": build_tiles,
+    "samples": build_samples,
+    "categories": build_categories,
 }
 
 

@@ -1,6 +1,6 @@
 """Clustering by deep models, measured: agreement with labels, speed of embedding, memory.
 
-    python benchmarks/datasets.py --out DIR fashion photos samples stamps
+    python benchmarks/datasets.py --out DIR fashion photos samples categories
     python benchmarks/deep.py DIR [quality] [divisions] [autoencoder] [speed] [memory] [tuning]
 
 quality      adjusted Rand index and normalised mutual information on `fashion`: KMeans on raw pixels, and
@@ -144,12 +144,12 @@ def divisions(folder: Path) -> None:
 
 
 def tuning(folder: Path) -> None:
-    """Preparations on stamps; neighbours on stamps and on the samples."""
-    stamps = truth(folder, "stamps")
-    wanted = [stamps[name] for name in sorted(stamps)]
+    """Preparations on categories; neighbours on categories and on the samples."""
+    categories = truth(folder, "categories")
+    wanted = [categories[name] for name in sorted(categories)]
     for size in (128, 160, 224):
         model = open_model("efficientnet_lite0", size=size)
-        embeddings = labelimg.embed(folder / "stamps", model)
+        embeddings = labelimg.embed(folder / "categories", model)
         features = features_of(list(embeddings), np.float32)
         for title, values, pca, unit in (
             ("standardised", features, None, False),
@@ -160,9 +160,9 @@ def tuning(folder: Path) -> None:
             points = prepared(values.stacked(), pca=pca, unit_length=unit)
             found = [KMeans(15, n_init=10, random_state=seed).fit_predict(points) for seed in range(5)]
             index = np.mean([adjusted_rand_score(wanted, labels) for labels in found])
-            print(f"| stamps at {size} | {title} | {index:.3f} |", flush=True)
+            print(f"| categories at {size} | {title} | {index:.3f} |", flush=True)
     samples = truth(folder, "samples")
-    sets = [("stamps", embeddings, wanted, 15)]
+    sets = [("categories", embeddings, wanted, 15)]
     for number in range(3):
         names = sorted(name for name in samples if name.startswith(f"sample_{number}_"))
         values = labelimg.embed(folder / f"samples/sample_{number}")

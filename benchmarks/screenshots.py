@@ -88,7 +88,7 @@ class Studio:
         desktop.fill(QColor("#59626f" if out.stem.endswith("dark") else "#b9c2cf"))
         painter = QPainter(desktop)
         for widget, place in ((window, QPoint(20, 20)), (colours, QPoint(window.width() + 40, 60))):
-            _shadow(painter, QRect(place, widget.size()))
+            shadow(painter, QRect(place, widget.size()))
             painter.drawPixmap(place, _grab(widget))
         if cursor_at is not None:
             at = QPoint(20, 20) + self.canvas.mapTo(window, self.point(*cursor_at))
@@ -96,21 +96,22 @@ class Studio:
             painter.drawPixmap(at - cursor.hotSpot(), cursor.pixmap())
         painter.end()
         desktop.save(str(out))
-        _smaller(out)
+        smaller(out)
 
 
 def _grab(widget: QWidget) -> QPixmap:
     return widget.grab()
 
 
-def _shadow(painter: QPainter, rect: QRect) -> None:
+def shadow(painter: QPainter, rect: QRect) -> None:
+    """The shadow of a window."""
     painter.setPen(Qt.PenStyle.NoPen)
     for by in range(14, 0, -2):
         painter.setBrush(QColor(0, 0, 0, 9))
         painter.drawRoundedRect(rect.adjusted(-by, -by + 5, by, by + 5), 10, 10)
 
 
-def _smaller(path: Path) -> None:
+def smaller(path: Path) -> None:
     """Keep the file small: a JPEG with all of its colour."""
     Image.open(path).convert("RGB").save(path.with_suffix(".jpg"), quality=88, subsampling=0, optimize=True)
     path.unlink()

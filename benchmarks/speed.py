@@ -292,8 +292,8 @@ def stacked(values: NDArray[Any]) -> Features:
     )
 
 
-def memory(folder: Path) -> None:
-    """The peak of a run over 100,000 small images."""
+def many_small(folder: Path) -> Path:
+    """100,000 JPEG images of 64 x 64, unlike each other."""
     many = folder / "many"
     if not many.exists():
         random = np.random.default_rng(0)
@@ -302,8 +302,13 @@ def memory(folder: Path) -> None:
             part.mkdir(parents=True, exist_ok=True)
             blobs = cv2.resize(random.integers(0, 256, (8, 8), np.uint8), (64, 64), interpolation=cv2.INTER_CUBIC)
             cv2.imwrite(str(part / f"{k:06d}.jpg"), blobs)
-    command = [sys.executable, "-m", "labelimg", "cluster", str(many), "--transfer", "none", "--no-cache", "--quiet"]
-    seconds, held = run([*command, "--overwrite", "--out", str(folder / "many_clustered")])
+    return many
+
+
+def memory(folder: Path) -> None:
+    """The peak of a run over 100,000 small images."""
+    command = [sys.executable, "-m", "labelimg", "cluster", str(many_small(folder)), "--transfer", "none", "--no-cache"]
+    seconds, held = run([*command, "--quiet", "--overwrite", "--out", str(folder / "many_clustered")])
     print(f"\n100,000 images of 64x64, imagehash, one batch: {seconds:.1f} s, {held:.0f} MB at most")
 
 

@@ -2,7 +2,7 @@
 
 An image of 24 megapixels in 20,000 segments, a canvas of 1280 x 900. Run it on a quiet machine:
 
-    python benchmarks/windows.py [start] [next] [paint] [folder]
+    python benchmarks/windows.py [start] [next] [paint] [busy] [folder]
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from PySide6.QtWidgets import QApplication
 
 from labelimg.app import theme
 from labelimg.app.controller import Controller, Wishes
+from labelimg.segmentatimg.jobs import Job
 from labelimg.segmentatimg.methods import make_method
 from labelimg.segmentatimg.painting import Painting
 from labelimg.segmentatimg.picture import edges_of
@@ -83,7 +84,7 @@ class Bench:
         self.controller.show()
         self.controller.open(str(folder))
         self.canvas = self.controller.window.canvas
-        self.until(lambda: self.controller.picture.painting is not None)
+        self.until(lambda: self.controller.picture.complete)
         self.canvas.setFixedSize(1280, 900)
         self.until(lambda: self.canvas.width() == 1280)
 
@@ -193,6 +194,32 @@ def painting_rows(bench: Bench) -> list[tuple[str, list[float], float]]:
     return rows
 
 
+def busy_rows(bench: Bench, folder: Path) -> list[tuple[str, list[float], float]]:
+    """Filling while nothing else is done, and while a worker segments ahead by a slow method; in turn."""
+    crew = bench.controller.session._crew
+    rng = np.random.default_rng(2)
+    spent: dict[bool, list[float]] = {False: [], True: []}
+    bench.canvas.fit()
+    for turn, busy in enumerate((False, True) * 2):
+        if busy:
+            jobs = [
+                Job(10_000 + 10 * turn + k, str(folder / f"{k % 2}.jpg"), make_method("quickshift")) for k in range(4)
+            ]
+            crew.ahead(jobs)
+            bench.until(lambda jobs=jobs: jobs[0] in crew.doing())
+        bench.click(600, 400)
+        for point in rng.uniform((60, 60), (1220, 840), (200, 2)):
+            spent[busy].append(bench.click(*point))
+            time.sleep(0.005)
+            assert not busy or crew.doing()
+        crew.ahead([])
+        bench.until(lambda: not crew.doing())
+    return [
+        ("fill, zoomed out, nothing else going on", spent[False], 16),
+        ("fill, zoomed out, while a worker segments ahead", spent[True], 16),
+    ]
+
+
 def next_row(bench: Bench) -> tuple[str, list[float], float]:
     """Going to images that were prepared."""
     session = bench.controller.session
@@ -220,7 +247,7 @@ def folder_row(bench: Bench, place: Path) -> tuple[str, list[float], float]:
 def start_rows(folder: Path) -> list[tuple[str, list[float], float]]:
     """From the command to what is on the screen, in processes of their own."""
     times: dict[str, list[float]] = {"image": [], "segments": [], "painting": []}
-    for _ in range(3):
+    for _ in range(7):
         start = time.perf_counter()
         words = [sys.executable, "-c", CHILD, "segment", str(folder), "--method", "superpixel", "--ahead", "1"]
         child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
@@ -251,19 +278,22 @@ def main() -> None:
         for number in range(2):
             Image.fromarray(picture(number)).save(large / f"{number}.jpg", quality=90)
             Image.fromarray(picture(number)[:1200, :1600]).save(small / f"{number}.jpg", quality=90)
-        wanted = set(sys.argv[1:]) or {"start", "next", "paint", "folder"}
+        wanted = set(sys.argv[1:]) or {"start", "next", "paint", "busy", "folder"}
         rows: list[tuple[str, list[float], float]] = []
         count = 0
         if "start" in wanted:
             rows += start_rows(small)
         if wanted - {"start"}:
-            bench = Bench(large if wanted & {"next", "paint"} else small)
+            bench = Bench(large if wanted & {"next", "paint", "busy"} else small)
             if "next" in wanted:
                 rows.append(next_row(bench))
-            if "paint" in wanted:
+            if wanted & {"paint", "busy"}:
                 bench.use(segments())
                 count = bench.controller.picture.painting.segment_count
+            if "paint" in wanted:
                 rows += painting_rows(bench)
+            if "busy" in wanted:
+                rows += busy_rows(bench, large)
             if "folder" in wanted:
                 rows.append(folder_row(bench, Path(place)))
             bench.controller.session.unsaved.clear()

@@ -21,8 +21,12 @@ if TYPE_CHECKING:
     from labelimg.clusterimg.merging import merge as merge
     from labelimg.clusterimg.output import undo as undo
     from labelimg.clusterimg.pipeline import cluster as cluster
+    from labelimg.clusterimg.report import write_report as write_report
     from labelimg.clusterimg.results import Clustering as Clustering
     from labelimg.clusterimg.results import Settings as Settings
+    from labelimg.clusterimg.review import Review as Review
+    from labelimg.clusterimg.sampling import suggest_threshold as suggest_threshold
+    from labelimg.clusterimg.suggestion import Suggestion as Suggestion
     from labelimg.clusterimg.tried import Tried as Tried
     from labelimg.errors import LabelimgError as LabelimgError
     from labelimg.errors import MissingExtraError as MissingExtraError
@@ -54,8 +58,10 @@ _HOME = {
     "Painting": "labelimg.segmentatimg.painting",
     "Prompts": "labelimg.segmentatimg.prompts",
     "Rect": "labelimg.segmentatimg.geometry",
+    "Review": "labelimg.clusterimg.review",
     "Search": "labelimg.clusterimg.deep.candidates",
     "Settings": "labelimg.clusterimg.results",
+    "Suggestion": "labelimg.clusterimg.suggestion",
     "Trained": "labelimg.clusterimg.deep.training",
     "Training": "labelimg.clusterimg.deep.training",
     "TransferError": "labelimg.errors",
@@ -71,8 +77,10 @@ _HOME = {
     "levels": "labelimg.segmentatimg.hierarchy",
     "merge": "labelimg.clusterimg.merging",
     "segment": "labelimg.segmentatimg.methods",
+    "suggest_threshold": "labelimg.clusterimg.sampling",
     "train": "labelimg.clusterimg.deep.training",
     "undo": "labelimg.clusterimg.output",
+    "write_report": "labelimg.clusterimg.report",
 }
 __all__ = list(_HOME)
 

@@ -148,6 +148,11 @@ class FeatureCache:
             folder = user_cache_path("labelimg")
         return Path(folder).absolute() / _NAME
 
+    @property
+    def max_bytes(self) -> int:
+        """What bounds the cache on the disk."""
+        return self._max_bytes
+
     def get_many(self, recipe: str, files: Sequence[File]) -> Iterator[tuple[int, bytes]]:
         """(index in `files`, feature) of those that are stored, in no particular order.
 

@@ -23,6 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelimg.errors import UnreadableImageError, UsageError
+from labelimg.jpeg import exif_segment, with_bare_planes
+from labelimg.resizing import resize as resize
+from labelimg.thumbnail import Thumbnail
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -35,6 +38,8 @@ MAX_PIXELS = 178_956_970
 LARGE_PIXELS = 50_000_000
 # How many times the target a JPEG decoded at a reduced scale must be at least; 2 is truer, but slower.
 JPEG_MARGIN = 1
+# Pixels up to which the colours of a JPEG that is decoded to grey at its full size cost little beside the rest.
+_CHEAP_COLOURS = 65_536
 # Pillow's plugins for other formats stay out: some run programs (EPS), some only pretend to read (HDF5).
 _PILLOW_FORMATS = "JPEG PNG WEBP BMP GIF TIFF AVIF HEIF JPEG2000 PPM ICO DIB TGA".split()  # noqa: SIM905
 _PILLOW_IS_SILENT = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
@@ -84,42 +89,18 @@ class Shrink:
         return max(1, round(width * factor)), max(1, round(height * factor))
 
 
-def read(path: str, shrink: Shrink) -> Pixels:
+def read(path: str, shrink: Shrink, *, thumbnail: Thumbnail | None = None) -> Pixels:
     """Return the picture's pixels: uint8 (h, w) or (h, w, 3), C-contiguous, turned as its EXIF data says.
 
     The format comes from the content. Transparency is laid on white; of an animation the first frame is
-    taken. May be called from several threads at once; what comes back depends on the file alone. Raises
+    taken. May be called from several threads at once; what comes back depends on the file alone. A `thumbnail`
+    is filled from the same decoding, in colour, and changes nothing in what comes back. Raises
     UnreadableImageError, also for more than MAX_PIXELS pixels.
     """
     try:
-        return np.require(_read(path, shrink), requirements=["C", "W"])
+        return np.require(_read(path, shrink, thumbnail), requirements=["C", "W"])
     except Exception as error:  # on garbage the decoders raise nearly every type there is
         raise UnreadableImageError(path, why_unreadable(error)) from error
-
-
-def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
-    """Return the pixels at size (width, height): area averages where a side shrinks, linear where it grows.
-
-    The same size returns the input itself; otherwise the input is left as it is.
-    """
-    height, width = pixels.shape[:2]
-    if size == (width, height):
-        return pixels
-    import cv2
-
-    result: Any = pixels
-    # One side may shrink while the other grows, and cv2 then averages neither: shrink first.
-    smaller = (min(width, size[0]), min(height, size[1]))
-    if smaller != (width, height):
-        across, down = round(width / smaller[0]), round(height / smaller[1])
-        if across > 1 and down > 1:
-            # Whole multiples are averaged three times as fast; going to the nearest one changes a size by less than
-            # a third, and the mean by 0.3 of 255 levels.
-            result = cv2.resize(result, (across * smaller[0], down * smaller[1]), interpolation=cv2.INTER_LINEAR)
-        result = cv2.resize(result, smaller, interpolation=cv2.INTER_AREA)
-    if smaller != size:
-        result = cv2.resize(result, size, interpolation=cv2.INTER_LINEAR)
-    return result  # type: ignore[no-any-return]
 
 
 def load_decoders() -> None:
@@ -158,7 +139,7 @@ def why_unreadable(error: Exception) -> str:
     return f"truncated or damaged: {text or type(error).__name__}"
 
 
-def _read(path: str, shrink: Shrink) -> Pixels:
+def _read(path: str, shrink: Shrink, thumbnail: Thumbnail | None) -> Pixels:
     if reason := not_a_file(path):
         raise _RefusedError(reason)
     with open(path, "rb", buffering=0) as file:
@@ -168,11 +149,11 @@ def _read(path: str, shrink: Shrink) -> Pixels:
         fast = _jpeg if head.startswith(b"\xff\xd8\xff") else _lossy_webp if head[8:] == b"WEBPVP8 " else None
         if fast is None:
             with BufferedReader(file) as buffered:
-                return _any_format(buffered, shrink, may_be_tga=path.lower().endswith(".tga"))
+                return _any_format(buffered, shrink, thumbnail, may_be_tga=path.lower().endswith(".tga"))
         file.seek(0)
         data = file.readall()
-    pixels = fast(data, shrink)
-    return _any_format(BytesIO(data), shrink) if pixels is None else pixels
+    pixels = fast(data, shrink, thumbnail)
+    return _any_format(BytesIO(data), shrink, thumbnail) if pixels is None else pixels
 
 
 def _room_for(width: int, height: int) -> AbstractContextManager[object]:
@@ -183,7 +164,7 @@ def _room_for(width: int, height: int) -> AbstractContextManager[object]:
     return _large_picture if pixels > LARGE_PIXELS else nullcontext()
 
 
-def _jpeg(data: bytes, shrink: Shrink) -> Pixels | None:
+def _jpeg(data: bytes, shrink: Shrink, thumbnail: Thumbnail | None) -> Pixels | None:
     """Return the JPEG's pixels, scaled down by libjpeg; None where Pillow decides (CMYK, complaints)."""
     import simplejpeg
 
@@ -191,23 +172,45 @@ def _jpeg(data: bytes, shrink: Shrink) -> Pixels | None:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
         if colours not in ("YCbCr", "Gray", "RGB"):
             return None
-        orientation = _exif_orientation(_exif_segment(data))
+        orientation = _exif_orientation(exif_segment(data))
         target = _stored_target(shrink, width, height, orientation)
         # Only halves: libjpeg-turbo's other scales (3/8, 5/8 ...) are no faster than the next larger half.
         halves = [(-(-width // factor), -(-height // factor)) for factor in (8, 4, 2, 1)]
         wide, high = JPEG_MARGIN * target[0], JPEG_MARGIN * target[1]
         least = next((half for half in halves if half[0] >= wide and half[1] >= high), (0, 0))
+        if thumbnail is not None:
+            thumbnail.size = (width, height) if orientation < 5 else (height, width)
+            if thumbnail.is_the_file(data, orientation):
+                thumbnail = None
+        cheap = least != halves[-1] or width * height <= _CHEAP_COLOURS
+        in_planes = thumbnail is not None and colours == "YCbCr" and not shrink.colour and cheap
         with _room_for(width, height):
-            pixels: Pixels = simplejpeg.decode_jpeg(
-                data, "RGB" if shrink.colour else "GRAY", min_width=least[0], min_height=least[1], strict=True
+            decoded: Pixels = simplejpeg.decode_jpeg(
+                with_bare_planes(data) if in_planes else data,
+                "RGB" if shrink.colour or in_planes else "GRAY",
+                min_width=least[0],
+                min_height=least[1],
+                strict=True,
             )
-            pixels = resize(pixels if shrink.colour else pixels[..., 0], target)
+            pixels = resize(decoded if shrink.colour else _first_plane(decoded), target)
     except ValueError:
         return None
+    if thumbnail is not None and in_planes:
+        thumbnail.of_planes(_turned(decoded, orientation))
+    elif thumbnail is not None:
+        thumbnail.of_pixels(_turned(decoded if shrink.colour else _first_plane(decoded), orientation))
     return _turned(pixels, orientation)
 
 
-def _lossy_webp(data: bytes, shrink: Shrink) -> Pixels | None:
+def _first_plane(pixels: Pixels) -> Pixels:
+    if pixels.shape[2] == 1:
+        return pixels[..., 0]
+    import cv2
+
+    return cv2.extractChannel(pixels, 0)  # type: ignore[return-value]
+
+
+def _lossy_webp(data: bytes, shrink: Shrink, thumbnail: Thumbnail | None) -> Pixels | None:
     """Return the pixels of a WebP that is one lossy frame, so has no alpha and no EXIF; None if damaged.
 
     Pillow reads every WebP as an animation on a transparent canvas, which takes twice as long.
@@ -215,7 +218,8 @@ def _lossy_webp(data: bytes, shrink: Shrink) -> Pixels | None:
     import cv2
 
     width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", data.ljust(30, b"\0"), 26))
-    how = (cv2.IMREAD_COLOR if shrink.colour else cv2.IMREAD_GRAYSCALE) | cv2.IMREAD_IGNORE_ORIENTATION
+    colour = shrink.colour or thumbnail is not None  # OpenCV too makes grey of the colours
+    how = (cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE) | cv2.IMREAD_IGNORE_ORIENTATION
     with _room_for(width, height):
         try:
             pixels: Any = cv2.imdecode(np.frombuffer(data, np.uint8), how)
@@ -223,18 +227,28 @@ def _lossy_webp(data: bytes, shrink: Shrink) -> Pixels | None:
             return None
         if pixels is None:
             return None
+        if thumbnail is not None:
+            thumbnail.size = width, height
+            thumbnail.of_pixels(pixels, "BGR")
+        if colour and not shrink.colour:
+            pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
         pixels = resize(pixels, shrink.target(width, height))
     return pixels[..., ::-1] if shrink.colour else pixels  # type: ignore[no-any-return]
 
 
-def _any_format(file: IO[bytes], shrink: Shrink, *, may_be_tga: bool = False) -> Pixels:
+def _any_format(file: IO[bytes], shrink: Shrink, thumbnail: Thumbnail | None, *, may_be_tga: bool = False) -> Pixels:
     """Return the pixels that Pillow decodes."""
     _silence_pillow()
     picture = _opened(file, may_be_tga)
     with _room_for(*picture.size):
         picture.load()
         orientation = _exif_orientation(picture)  # after loading: Pillow turns a TIFF, and drops the tag
-        pixels = _flattened(picture, shrink.colour)
+        flat = _flattened(picture)
+        if thumbnail is not None:
+            shown = _turned(_as_pixels(flat), orientation)
+            thumbnail.size = shown.shape[1], shown.shape[0]
+            thumbnail.of_pixels(shown)
+        pixels = _as_pixels(flat, "RGB" if shrink.colour else "L")
         height, width = pixels.shape[:2]
         return _turned(resize(pixels, _stored_target(shrink, width, height, orientation)), orientation)
 
@@ -295,20 +309,24 @@ def _opened(file: IO[bytes], may_be_tga: bool) -> Image.Image:
     raise complaint
 
 
-def _flattened(picture: Image.Image, colour: bool) -> Pixels:
-    """Return what a person sees, on white paper, as RGB or grey."""
+def _flattened(picture: Image.Image) -> Image.Image | Pixels:
+    """Return what a person sees, on white paper: a picture of mode 1, L or RGB, or grey pixels."""
     if picture.mode.startswith("I;16") or picture.mode in ("I", "F"):
-        grey = _eight_bits(picture)
-        return np.repeat(grey[..., None], 3, axis=2) if colour else grey
+        return _eight_bits(picture)
     if picture.has_transparency_data:
         layer = picture.convert("RGBA")
         picture = _pillow().new("RGB", layer.size, "white")
         picture.paste(layer, mask=layer.getchannel("A"))
-    elif picture.mode not in ("1", "L", "RGB"):
-        picture = picture.convert("RGB")
-    wanted = "RGB" if colour else "L"
-    flat: Pixels = np.asarray(picture if picture.mode == wanted else picture.convert(wanted))
-    return flat
+    return picture if picture.mode in ("1", "L", "RGB") else picture.convert("RGB")
+
+
+def _as_pixels(flat: Image.Image | Pixels, mode: str | None = None) -> Pixels:
+    """Return the pixels in mode RGB or L; None: as they are, a bilevel picture as L."""
+    if isinstance(flat, np.ndarray):
+        return np.repeat(flat[..., None], 3, axis=2) if mode == "RGB" else flat
+    wanted = mode or ("RGB" if flat.mode == "RGB" else "L")
+    pixels: Pixels = np.asarray(flat if flat.mode == wanted else flat.convert(wanted))
+    return pixels
 
 
 def _eight_bits(picture: Image.Image) -> Pixels:
@@ -327,22 +345,6 @@ def _eight_bits(picture: Image.Image) -> Pixels:
     if isinstance(transparent, int):
         grey[values == transparent] = 255
     return grey
-
-
-def _exif_segment(data: bytes) -> bytes:
-    """Return the JPEG's Exif segment, empty where there is none before the picture itself."""
-    at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF:
-        kind, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
-        if kind == 0xFF:  # a fill byte
-            at += 1
-            continue
-        if kind == 0xE1 and data[at + 4 : at + 10] == b"Exif\0\0":
-            return data[at + 4 : at + 2 + length]
-        if kind == 0xDA:
-            break
-        at += 2 + length
-    return b""
 
 
 def _exif_orientation(source: bytes | Image.Image) -> int:

@@ -30,7 +30,7 @@ class UnreadableImageError(LabelimgError):
     """An image file cannot be decoded; `reason` says why without naming the file."""
 
     def __init__(self, path: str, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
+        super().__init__(f"{printable(path)}: {reason}")
         self.path = path
         self.reason = reason
 

@@ -76,14 +76,15 @@ def is_there(path: StrPath) -> bool:
     return os.path.lexists(path)
 
 
-def write_atomic(path: StrPath, write: Content, *, binary: bool = False) -> None:
+def write_atomic(path: StrPath, write: Content, *, binary: bool = False, durable: bool = True) -> None:
     """Write a whole file, or leave what was there: the bytes reach the disk before the name does.
 
     `write` is the content, or a function that is given the open file: a text file (UTF-8, undecodable bytes of file
-    names as they are, line ends as written) unless `binary`. Raises OutputError naming the file and the cause.
+    names as they are, line ends as written) unless `binary`. Not `durable` is for what can be made again: after a
+    power cut it may be there and be empty. Raises OutputError naming the file and the cause.
     """
     text = isinstance(write, str) or (callable(write) and not binary)
-    _write_all({Path(path): write}, text=text)
+    _write_all({Path(path): write}, text=text, durable=durable)
 
 
 def write_together(contents: Mapping[StrPath, bytes]) -> None:
@@ -94,7 +95,7 @@ def write_together(contents: Mapping[StrPath, bytes]) -> None:
     _write_all({Path(path): content for path, content in contents.items()}, text=False)
 
 
-def _write_all(contents: Mapping[Path, Content], *, text: bool) -> None:
+def _write_all(contents: Mapping[Path, Content], *, text: bool, durable: bool = True) -> None:
     temporaries: dict[Path, Path] = {}
     final = Path()
     as_text: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""} if text else {}
@@ -110,12 +111,13 @@ def _write_all(contents: Mapping[Path, Content], *, text: bool) -> None:
                     else:
                         file.write(write)
                     file.flush()
-                    os.fsync(file.fileno())
+                    if durable:
+                        os.fsync(file.fileno())
             for final in contents:
                 _operation("replace", final)
                 temporaries[final].replace(final)
                 del temporaries[final]
-            for folder in {final.parent for final in contents}:
+            for folder in {final.parent for final in contents} if durable else ():
                 sync_folder(folder)
         except BaseException:
             for temporary in temporaries.values():

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from labelimg.decoding import Pixels, Shrink, not_a_file, one_opencv_thread, read, why_unreadable
 from labelimg.errors import UnreadableImageError, UsageError, printable
+from labelimg.thumbnail import Thumbnail
 
 T = TypeVar("T")
 
@@ -135,27 +136,40 @@ def _chosen(include: Sequence[str], exclude: Sequence[str]) -> Callable[[str, st
 
 
 def read_many(
-    paths: Iterable[str], shrink: Shrink, use: Callable[[Pixels], T], *, threads: int
+    paths: Iterable[str],
+    shrink: Shrink,
+    use: Callable[[Pixels], T],
+    *,
+    threads: int,
+    keep_thumbnail: Callable[[str, bytes], object] | None = None,
 ) -> Iterator[tuple[int, T | Unreadable]]:
     """Yield (index, use(pixels)) for each path in order, (index, Unreadable) where it cannot be read.
 
     `use` runs in the thread that decoded, so it has to be safe with threads; what it raises ends the
-    iteration. With threads=1 there is no pool. However many paths there are, only some are in flight.
-    Closing the iterator drops what has not begun and waits for what has. Raises UsageError when threads < 1.
+    iteration. `keep_thumbnail` is given the path and a small JPEG there, too, before the result is yielded.
+    With threads=1 there is no pool. However many paths there are, only some are in flight. Closing the
+    iterator drops what has not begun and waits for what has. Raises UsageError when threads < 1.
     """
     if threads < 1:
         raise UsageError(f"threads must be at least 1, got {threads}")
-    return _read_many(paths, shrink, use, threads)
+    return _read_many(paths, shrink, use, threads, keep_thumbnail)
 
 
 def _read_many(
-    paths: Iterable[str], shrink: Shrink, use: Callable[[Pixels], T], threads: int
+    paths: Iterable[str],
+    shrink: Shrink,
+    use: Callable[[Pixels], T],
+    threads: int,
+    keep_thumbnail: Callable[[str, bytes], object] | None,
 ) -> Iterator[tuple[int, T | Unreadable]]:
     def one(path: str) -> T | Unreadable:
+        thumbnail = None if keep_thumbnail is None else Thumbnail()
         try:
-            pixels = read(path, shrink)
+            pixels = read(path, shrink, thumbnail=thumbnail)
         except UnreadableImageError as error:
             return Unreadable(path, error.reason)
+        if keep_thumbnail is not None and thumbnail is not None:
+            keep_thumbnail(path, thumbnail.jpeg)
         return use(pixels)
 
     if threads == 1:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from labelimg import files
-from labelimg.errors import OutputError
+from labelimg.errors import LabelimgError, OutputError
 from labelimg.files import STATE_FOLDER, StrPath, printable, reason
 
 _HELD = (errno.EWOULDBLOCK, errno.EACCES)
@@ -54,8 +54,9 @@ class Lock:
 
     def __exit__(self, *_: object) -> None:
         # Remove the name while the lock is ours: who opened the file meanwhile will notice and try again.
-        files.remove_file(self._path)
-        with suppress(FileNotFoundError):
+        # On a disk that turned read-only it stays, and locks nothing.
+        with suppress(LabelimgError, OSError):
+            files.remove_file(self._path)
             if all(path.name == STATE_FOLDER for path in self._out.iterdir()):
                 files.remove_empty_folders([self._path.parent, self._out])
         _held.discard(self._descriptor)

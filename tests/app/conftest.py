@@ -121,6 +121,12 @@ class Sitting:
         px, py = self.canvas.view.to_window((x + 0.5, y + 0.5))
         return QPoint(round(px), round(py))
 
+    def on_screen(self, x: float, y: float) -> QPoint:
+        """The pixel of what the canvas shows in the middle of an image pixel; a dense screen has more than points."""
+        px, py = self.canvas.view.to_window((x + 0.5, y + 0.5))
+        ratio = self.canvas.devicePixelRatioF()
+        return QPoint(int(px * ratio), int(py * ratio))
+
     def move(self, x: float, y: float) -> None:
         QTest.mouseMove(self.canvas, self.at(x, y))
         self.app.processEvents()
@@ -173,7 +179,7 @@ class Sitting:
     def colour_at(self, x: float, y: float) -> tuple[int, int, int]:
         """The colour that the canvas shows in the middle of an image pixel."""
         self.settle()
-        colour = QColor(self.canvas.grab().toImage().pixel(self.at(x, y)))
+        colour = QColor(self.canvas.grab().toImage().pixel(self.on_screen(x, y)))
         return colour.red(), colour.green(), colour.blue()
 
     def pixels(self) -> np.ndarray:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from PySide6.QtTest import QTest
 
 from conftest import Sitting
 from labelimg import files
+from labelimg.lock import Lock, is_held
 from pictures import photograph, save, truncated_png
 
 
@@ -153,3 +156,70 @@ def test_tiny_grey_and_large_thin_images_can_be_painted_on(start: Callable[..., 
         assert sitting.paint.any()
         sitting.key("n")
         sitting.ready()
+
+
+def test_masks_that_another_program_paints_are_left_to_it(start: Callable[..., Sitting], folder: Path) -> None:
+    masks = folder.with_name("photos_segmented")
+    sitting = start()
+    with Lock(masks):
+        assert not sitting.controller.open(str(folder))
+        assert sitting.message.startswith(f"another Labelimg works on the masks in {masks}; close it first")
+        done = subprocess.run(
+            [sys.executable, "-m", "labelimg", "segment", str(folder / "b.png")], capture_output=True, text=True
+        )
+        assert done.returncode == 1 and done.stdout == "" and done.stderr.count("\n") == 1
+        assert f"another Labelimg works on the masks in {masks}" in done.stderr and "--out" in done.stderr
+    assert sitting.controller.open(str(folder))
+    sitting.ready()
+    assert is_held(masks)
+    sitting.controller.open(str(folder))  # its own
+    sitting.ready()
+    sitting.close()
+    assert not masks.exists()
+
+
+def test_a_program_that_is_killed_leaves_no_lock(start: Callable[..., Sitting], folder: Path) -> None:
+    masks = folder.with_name("photos_segmented")
+    code = "import sys, time; from labelimg.lock import Lock; Lock(sys.argv[1]).__enter__(); print(1, flush=True); "
+    child = subprocess.Popen([sys.executable, "-c", code + "time.sleep(60)", str(masks)], stdout=subprocess.PIPE)
+    assert child.stdout is not None and child.stdout.readline() == b"1\n"
+    assert is_held(masks)
+    child.kill()
+    child.wait()
+    child.stdout.close()
+    assert not is_held(masks)
+    assert start(folder).painting is not None
+
+
+def test_a_folder_whose_masks_cannot_be_written_can_be_looked_at(
+    start: Callable[..., Sitting], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(name: str, path: str) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(files, "on_operation", refuse)
+    sitting = start(folder)
+    sitting.click(80, 60)
+    assert sitting.paint.any() and "journal" in sitting.message
+    monkeypatch.setattr(files, "on_operation", None)
+
+
+def test_the_first_use_says_that_it_takes_a_moment_and_the_picture_can_be_zoomed_meanwhile(
+    start: Callable[..., Sitting], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labelimg.app.controller.is_first_use", lambda: True)
+    monkeypatch.setattr("labelimg.segmentatimg.session.Session._segments_came", lambda *_: None)
+    monkeypatch.setattr("labelimg.segmentatimg.session.Session._make_painting", lambda *_: None)
+    monkeypatch.setattr("labelimg.segmentatimg.kernels.compose_close", None)  # not compiled yet
+    monkeypatch.setattr("labelimg.segmentatimg.kernels.compose", None)
+    sitting = start(folder, wait=False)
+    sitting.until(lambda: sitting.picture.scene)
+    sitting.settle()
+    assert "first use" in sitting.canvas.note and "once" in sitting.canvas.note
+    before = sitting.pixels()
+    for _ in range(8):
+        sitting.wheel(80, 60, 1)
+    assert sitting.canvas.view.scale > 4
+    assert (sitting.pixels() != before).any()
+    expected = photograph("coffee")[60, 80]
+    assert sitting.colour_at(80, 60) == tuple(int(each) for each in expected)

@@ -80,7 +80,11 @@ def test_paint_that_is_kept_for_later_is_there_again(start: Callable[..., Sittin
     first.key("q")
     answer(first, "Keep for later")
     assert not mask_of(folder, "a").exists()
-    again = start(folder)
+    elsewhere = start(folder / "b.png")
+    assert elsewhere.window.model.unsaved == {0}  # the list says so before the image is opened
+    elsewhere.key("q")
+    assert elsewhere.window.may_close  # nothing of this sitting is unsaved
+    again = start(folder / "a.png")
     assert (again.paint == paint).all()
     assert "unsaved paint of an earlier sitting is back" in again.message
     again.key("z")
@@ -211,7 +215,8 @@ def test_d_shows_segments_and_painted_pixels_and_keeps_them_up_to_date(sitting: 
         canvas = window.canvas  # type: ignore[attr-defined]
         px, py = canvas.view.to_window((x + 0.5, y + 0.5))
         sitting.settle()
-        colour = canvas.grab().toImage().pixelColor(round(px), round(py))
+        ratio = canvas.devicePixelRatioF()
+        colour = canvas.grab().toImage().pixelColor(int(px * ratio), int(py * ratio))
         return colour.red(), colour.green(), colour.blue()
 
     assert shown(debug.paint, 80, 60) == (0, 0, 0)

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from conftest import RED, Sitting
 from labelimg.app.pointing_canvas import LOOKS
 from labelimg.app.pointing_windows import GRABCUT_LOOKS, KEYS, SAM_LOOKS
+from labelimg.errors import ModelError
 from labelimg.segmentatimg.embeddings import EmbeddingStore
 from labelimg.segmentatimg.geometry import Rect
 from labelimg.segmentatimg.grabcut import GrabCut, grabcut, segments_of
@@ -66,8 +67,8 @@ class Finger:
     def prompts(self) -> Prompts:
         return self.control.pointing.history.prompts
 
-    def at(self, x: float, y: float) -> QPoint:
-        px, py = self.canvas.view.to_window((x + 0.5, y + 0.5))
+    def at(self, x: float, y: float, canvas: Any = None) -> QPoint:
+        px, py = (canvas or self.canvas).view.to_window((x + 0.5, y + 0.5))
         return QPoint(round(px), round(py))
 
     def drag(self, *points: tuple[int, int], button: Qt.MouseButton = LEFT, with_: Any = NO) -> None:
@@ -116,7 +117,7 @@ class Finger:
 
     def colour(self, canvas: QWidget, x: int, y: int) -> tuple[int, int, int]:
         self.app.processEvents()
-        colour = QColor(canvas.grab().toImage().pixel(self.at(x, y)))
+        colour = QColor(canvas.grab().toImage().pixel(self.at(x, y, canvas)))
         return colour.red(), colour.green(), colour.blue()
 
     def marked(self, x: int, y: int) -> bool:
@@ -211,7 +212,10 @@ def test_ctrl_wheel_and_the_slider_size_the_brush_and_the_wheel_alone_zooms(grab
     assert grab.canvas.brush_radius == 0
     grab.wheel(1)
     assert grab.canvas.view.scale > scale and grab.canvas.brush_radius == 0
-    assert grab.found.canvas.view == grab.canvas.view
+    # The other window shows the same in its middle, as large.
+    assert grab.found.canvas.view.scale == grab.canvas.view.scale
+    middles = [each.view.to_image((each.width() / 2, each.height() / 2)) for each in (grab.canvas, grab.found.canvas)]
+    assert np.allclose(*middles)
 
 
 def test_space_is_one_iteration_and_says_when_nothing_changes(grab: Finger) -> None:
@@ -347,6 +351,45 @@ def test_an_iteration_runs_off_the_windows_thread(grab: Finger, monkeypatch: pyt
     assert seen and threading.main_thread() not in seen
 
 
+def test_the_window_takes_annotations_while_an_iteration_runs_and_they_count_in_the_next(
+    grab: Finger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_go, seen = threading.Event(), []
+    plain = GrabCut.iterate
+    monkeypatch.setattr(
+        GrabCut, "iterate", lambda self, prompts: (seen.append(prompts), may_go.wait(60), plain(self, prompts))[2]
+    )
+    grab.drag((45, 25), (115, 95), button=MIDDLE)
+    first = grab.prompts
+    grab.key(Qt.Key.Key_Space)
+    grab.drag((60, 60), (70, 60))
+    scale = grab.canvas.view.scale
+    grab.wheel(1)
+    grab.key(Qt.Key.Key_Space)
+    assert grab.control.busy and grab.canvas.view.scale > scale
+    assert grab.marked(65, 60) and len(grab.prompts.marks) == 1
+    may_go.set()
+    grab.sitting.until(lambda: len(seen) == 2 and not grab.control.busy)
+    assert seen == [first, grab.prompts]
+
+
+def test_an_error_that_nobody_foresaw_is_said_and_the_window_goes_on(
+    grab: Finger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = GrabCut.iterate
+
+    def fail(self: Any, prompts: Prompts) -> int:
+        raise RuntimeError("out of luck")
+
+    grab.drag((45, 25), (115, 95), button=MIDDLE)
+    monkeypatch.setattr(GrabCut, "iterate", fail)
+    grab.space()
+    assert "RuntimeError: out of luck" in grab.annotations.message.text
+    monkeypatch.setattr(GrabCut, "iterate", plain)
+    grab.space()
+    assert "iteration 1" in grab.found.state.text() and not grab.annotations.message.text
+
+
 def test_live_looks_after_every_annotation(start: Callable[..., Sitting], discs: Path, qt: QApplication) -> None:
     grab = Finger(opened(start, discs, pointing=Wish("grabcut", live=True)), qt)
     grab.drag((45, 25), (115, 95), button=MIDDLE)
@@ -458,6 +501,38 @@ def test_f_predicts_first_and_hands_objects_and_what_is_around_them_to_painting(
     labels = label_map(expected, disc_picture(), "connected")
     assert (sam.sitting.painting.labels == labels).all()
     assert sam.sitting.window.isVisible() and not sam.found.isVisible()
+
+
+def test_a_model_that_runs_out_of_memory_is_said_in_one_line_with_what_to_do(
+    sam: Finger, masks: SamMasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import segment_anything
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB.\nSee the manual")
+
+    sam.sitting.until(lambda: sam.annotations.state.text() == "ready")
+    monkeypatch.setattr(segment_anything.SamPredictor, "predict", fail)
+    sam.click(80, 60)
+    sam.space()
+    assert "too little memory for this model: use a smaller one" in sam.annotations.message.text
+    assert "\n" not in sam.annotations.message.text and sam.control.shown
+
+
+def test_an_image_that_cannot_be_encoded_says_why(
+    start: Callable[..., Sitting], discs: Path, qt: QApplication, masks: SamMasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from labelimg.segmentatimg import sam_adapters
+
+    def refuse(wanted: int, what: str) -> None:
+        raise ModelError(f"{what} takes 9.0 GB of memory and 1.0 GB are free")
+
+    monkeypatch.setattr(sam_adapters, "check_memory", refuse)
+    sam = Finger(opened(start, discs, pointing=Wish("sam", masks=masks)), qt)
+    sam.sitting.until(lambda: "takes 9.0 GB of memory" in sam.annotations.message.text)
+    sam.click(80, 60)
+    sam.space()
+    assert "takes 9.0 GB of memory" in sam.annotations.message.text and not sam.control.busy
 
 
 def test_q_quits_sam(sam: Finger) -> None:

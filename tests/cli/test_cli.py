@@ -26,6 +26,7 @@ from pictures import make_album, photograph, save, truncated_png
 
 README = Path(__file__).parents[2] / "README.md"
 JSON_KEYS = ["images", "clusters", "clustered", "outliers", "unreadable", "threshold", "method", "out", "seconds"]
+FOUND_KEYS = [*JSON_KEYS[:6], "threshold_reason", *JSON_KEYS[6:]]
 runner = CliRunner()
 
 
@@ -89,6 +90,7 @@ def test_the_summary_goes_to_stdout_and_nothing_to_stderr(album):
         "unreadable": "0",
         "no images": "1 files of other kinds",
         "method": f"imagehash, threshold {method_class('imagehash').default_threshold:g}",
+        "why": "the method's own; 9 images: too few to tell another",
         "result": str(out / "results"),
     }
     assert (out / "run.json").is_file()
@@ -135,7 +137,7 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(album, tmp_path):
     assert summary(printed)["result"] == "nothing was written"
     assert not (tmp_path / "out").exists()
     as_json = run("cluster", album, "--dry-run", "--json", "--out", tmp_path / "out")
-    assert list(json.loads(as_json.stdout)) == JSON_KEYS
+    assert list(json.loads(as_json.stdout)) == FOUND_KEYS
     assert not (tmp_path / "out").exists()
 
 
@@ -148,7 +150,7 @@ def test_merge_prints_what_cluster_would_have(album, tmp_path):
     at_once = json.loads(run("cluster", album, "--batch-size", 4, "--out", tmp_path / "a", "--json").stdout)
     run("cluster", album, "--batch-size", 4, "--out", tmp_path / "b", "--no-merge")
     later = json.loads(run("merge", tmp_path / "b", "--json").stdout)
-    assert list(later) == JSON_KEYS
+    assert list(later) == FOUND_KEYS
     assert later["out"] == str(tmp_path / "b")
     del at_once["out"], at_once["seconds"], later["out"], later["seconds"]
     assert later == at_once
@@ -164,7 +166,7 @@ def test_merge_shows_a_summary(album, tmp_path):
 def test_cache_info_and_clear(album, tmp_path):
     run("cluster", album, "--cache", tmp_path / "cache")
     info = run("cache", "info", "--cache", tmp_path / "cache").stdout
-    assert re.search(r"^features +9$", info, re.MULTILINE)
+    assert re.search(r"^features +18$", info, re.MULTILINE)  # and their thumbnails
     assert str(tmp_path / "cache") in info
     assert run("cache", "clear", "--cache", tmp_path / "cache").stdout.startswith("removed ")
     assert re.search(r"^features +0$", run("cache", "info", "--cache", tmp_path / "cache").stdout, re.MULTILINE)
@@ -198,7 +200,7 @@ def test_every_option_reaches_the_function(album, tmp_path, monkeypatch):
     text = """--method orb --threshold 0.25 --batch-size 7 --size 30x40 --scale 0.5 --out o --transfer move
         --no-recursive --include a* --include b* --exclude c* --no-merge --keep-batches --no-rescue --overwrite
         --threads 3 --dry-run --quiet --json --no-cache --hash-size 9 --frequency-factor 3 --corner-size 20 --corners 5
-        --grid 6 --permutations 7 --orb-size 50 --orb-features 8 --good-bits 9"""
+        --grid 6 --permutations 7 --orb-size 50 --orb-features 8 --good-bits 9 --no-report"""
     result = runner.invoke(cli.app, ["cluster", "in", "in2", *text.split()])
     assert isinstance(result.exception, SeenError), result.output
     assert seen.pop("progress") is not None
@@ -230,6 +232,7 @@ def test_every_option_reaches_the_function(album, tmp_path, monkeypatch):
         "orb_size": 50,
         "orb_features": 8,
         "good_bits": 9,
+        "report": False,
     }
 
 
@@ -329,6 +332,7 @@ def test_a_missing_folder_with_a_line_break_in_its_name_is_still_one_line(tmp_pa
     [
         (["--threshold", "1.7"], 2, "threshold must be between 0 and 1, got 1.7"),
         (["--threshold", "-0.5"], 2, "threshold must be between 0 and 1, got -0.5"),
+        (["--threshold", "x"], 2, "--threshold must be a number from 0 to 1, auto or pick, got 'x'"),
         (["--threshold", "nan"], 2, "threshold must be between 0 and 1"),
         (["--method", "sift"], 2, "method must be one of imagehash, ssim, minhash, orb, tm, got 'sift'"),
         (["--method", "ssim", "--corners", "5"], 2, "corners is no parameter of method ssim"),
@@ -371,7 +375,7 @@ def test_merging_what_cannot_be_merged_is_refused_in_one_line(album, tmp_path, c
 
 
 def test_what_cannot_be_parsed_is_wrong_usage():
-    for arguments in (["cluster"], ["cluster", ".", "--nonsense"], ["nonsense"], ["cluster", ".", "--threshold", "x"]):
+    for arguments in (["cluster"], ["cluster", ".", "--nonsense"], ["nonsense"]):
         assert runner.invoke(cli.app, arguments).exit_code == 2
 
 
@@ -381,7 +385,7 @@ def test_what_cannot_be_parsed_is_wrong_usage():
 def test_a_real_run_succeeds_with_json_alone_on_stdout(album):
     done = real("cluster", album, "--json", env={**os.environ, "PYTHONWARNINGS": "error"})
     assert (done.returncode, done.stderr) == (0, "")
-    assert list(json.loads(done.stdout)) == JSON_KEYS
+    assert list(json.loads(done.stdout)) == FOUND_KEYS
 
 
 def test_a_real_failure_is_one_line_and_no_traceback(tmp_path):

@@ -35,7 +35,8 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-TABLES = ["clusters.csv", "run.json", "similarities/batch_0.csv", "unreadable.csv"]
+PAGE = ["near_misses.csv", "report.html", "report.json", "thumbnails.bin"]
+TABLES = sorted([*PAGE, "clusters.csv", "run.json", "similarities/batch_0.csv", "unreadable.csv"])
 ALBUM_TREE = [
     "results/cluster_0/astronaut small.png",
     "results/cluster_0/astronaut.jpg",
@@ -225,7 +226,7 @@ def test_notes_in_a_table_survive_overwriting(album, tmp_path, name):
     (out / name).rename(tmp_path / "notes")
     labelimg.cluster(album, out=out, overwrite=True)
     assert tree(out) == sorted([*TABLES, *ALBUM_TREE])
-    assert (tmp_path / "notes").read_text("utf-8").endswith("my notes\n")
+    assert (tmp_path / "notes").read_bytes().endswith(b"my notes\n")
 
 
 def test_overwrite_for_which_there_is_no_room_leaves_the_earlier_run(album, tmp_path, monkeypatch):
@@ -328,7 +329,7 @@ def test_a_full_disk_leaves_nothing_behind(album, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("transfer", ["copy", "move", "none"])
-@pytest.mark.parametrize("name", [*TABLES, "similarities", "wrote.json"])
+@pytest.mark.parametrize("name", [*(name for name in TABLES if name != "report.html"), "similarities", "wrote.json"])
 def test_a_disk_that_fills_up_while_tables_are_written_leaves_nothing(album, tmp_path, monkeypatch, name, transfer):
     full = False
 
@@ -346,6 +347,27 @@ def test_a_disk_that_fills_up_while_tables_are_written_leaves_nothing(album, tmp
     assert contents(album) == before
     assert not (tmp_path / "out").exists()
     labelimg.cluster(album, out=tmp_path / "out", transfer=transfer)
+
+
+@pytest.mark.parametrize("transfer", ["copy", "move", "none"])
+def test_a_disk_that_fills_up_while_the_page_is_written_costs_the_page_alone(album, tmp_path, monkeypatch, transfer):
+    def hook(operation: str, path: str) -> None:
+        if path.endswith("/report.html") and operation == "replace":
+            raise OSError(errno.ENOSPC, "No space left on device", path)
+
+    out = tmp_path / "out"
+    monkeypatch.setattr(files, "on_operation", hook)
+    with pytest.raises(
+        OutputError, match=r"images are sorted, but .*: no space left on the disk; then labelimg report"
+    ):
+        labelimg.cluster(album, out=out, transfer=transfer)
+    monkeypatch.setattr(files, "on_operation", None)
+    expected = TABLES if transfer == "none" else sorted([*TABLES, *ALBUM_TREE])
+    assert tree(out) == [name for name in expected if name != "report.html"]
+    labelimg.write_report(out)
+    assert tree(out) == expected
+    labelimg.undo(out)
+    assert not out.exists()
 
 
 def test_what_cannot_be_taken_back_from_a_full_disk_is_said(album, tmp_path, monkeypatch):

@@ -242,12 +242,23 @@ def test_features_that_do_not_fit_in_memory_give_the_same_result(versions, name,
 # ---------------------------------------------------------------------------------------------------------- cache
 
 
-def test_a_second_run_with_another_threshold_decodes_nothing(album, tmp_path):
+@pytest.mark.parametrize("page", [True, False])
+def test_a_second_run_with_another_threshold_decodes_nothing(album, tmp_path, page):
+    how = {"transfer": "none", "report": page}
     with FeatureCache(tmp_path / "cache") as cache:
-        first = labelimg.cluster(album, cache=cache)
-        again = labelimg.cluster(album, cache=cache, threshold=0.9, transfer="none", out=tmp_path / "out")
-        assert (first.decoded, again.decoded) == (9, 0)
+        first = labelimg.cluster(album, cache=cache, out=tmp_path / "first", **how)
+        again = labelimg.cluster(album, cache=cache, threshold=0.9, out=tmp_path / "again", **how)
+    assert (first.decoded, again.decoded) == (9, 0)
+    assert (tmp_path / "again" / "thumbnails.bin").exists() == page
     assert value(again) == value(labelimg.cluster(album, threshold=0.9))
+
+
+def test_without_a_page_features_of_a_run_without_output_are_enough(album, tmp_path):
+    with FeatureCache(tmp_path / "cache") as cache:
+        labelimg.cluster(album, cache=cache)
+        again = labelimg.cluster(album, cache=cache, out=tmp_path / "out", transfer="none", report=False)
+        for_thumbnails = labelimg.cluster(album, cache=cache, out=tmp_path / "page", transfer="none")
+    assert (again.decoded, for_thumbnails.decoded) == (0, 9)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -394,10 +405,13 @@ def test_progress_names_the_stages_and_counts_every_image(album, tmp_path):
     assert [stage for stage in stages if "compiling" not in stage] == [
         "finding images",
         "decoding",
+        "finding the threshold",
         "comparing",
         "merging",
+        "looking",
         "copying",
         "writing",
+        "report",
     ]
     assert [done for stage, done, total in told if stage == "decoding" and total] == list(range(1, 10))
     assert [at for at in told if at[0] == "copying"][-1] == ("copying", 9, 9)

@@ -134,6 +134,7 @@ def test_run_json_says_how_the_run_was_made(album, tmp_path):
         "recursive": True,
         "include": [],
         "exclude": ["moon*"],
+        "threshold_reason": "",
     }
     assert run["root"] == str(album)
     counts = run["counts"]
@@ -169,6 +170,7 @@ def test_settings_in_run_json_do_the_run_again(album, tmp_path):
     first = labelimg.cluster(album, out=tmp_path / "out", method="minhash", corners=77, threshold=0.4)
     settings = dict(run_json(tmp_path / "out")["settings"])
     folders, parameters = settings.pop("folders"), settings.pop("parameters")
+    assert settings.pop("threshold_reason") == ""
     again = labelimg.cluster(folders, **settings, **parameters)
     assert again.clusters == first.clusters
     assert again.settings == first.settings

@@ -186,7 +186,7 @@ CASES = [
     ),
     Case("merge of copies", "images and batches copy", "merge", "merge", "undo", undone="images"),
     Case("merge of what was moved", "images and batches move", "merge", "merge", "undo", undone="images", moves=True),
-    Case("undo of a move", "images and a move", "undo", "undo", moves=True),
+    Case("undo of a move", "images and a move", "undo", "undo again", moves=True),
     Case("masks of the windows", "paintings", "paint", "save journals and paint", check=check_painted),
     Case("stamp", "stamps", "stamp", "stamp"),
     Case("labels", "paintings", "label", "label"),

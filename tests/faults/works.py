@@ -23,10 +23,6 @@ from pictures import OLD_NS, make_album, photograph, save, truncated_png
 
 IN, OUT = "in", "out"
 
-kept._EVERY_S = -1.0  # every finished batch is kept at once
-continuing.WORTH_KEEPING_S = 0.0
-maskfolder._STALE_S = 0.0
-
 
 def out_of(root: Path) -> Path:
     """Where a run writes: below the root, or where a link there leads, which may be another file system."""
@@ -54,6 +50,14 @@ def merge(root: Path) -> None:
 
 def undo(root: Path) -> None:
     assert labelimg.undo(out_of(root)) == ()
+
+
+def undo_again(root: Path) -> None:
+    """What is left of an undo that was killed; at its very end that may be an empty folder, or nothing."""
+    if out_of(root).exists() and any(out_of(root).iterdir()):
+        undo(root)
+    elif out_of(root).exists():
+        out_of(root).rmdir()
 
 
 def finish(root: Path) -> None:
@@ -178,6 +182,7 @@ WORKS: dict[str, Callable[[Path], None]] = {
     "images and a move": after(make_images, partial(cluster, transfer="move")),
     "merge": merge,
     "undo": undo,
+    "undo again": undo_again,
     "finish": finish,
     "paintings": make_paintings,
     "paint": paint,
@@ -190,6 +195,9 @@ WORKS: dict[str, Callable[[Path], None]] = {
 
 def warm_up() -> None:
     """Do each once, so that all that is loaded at its first use is loaded."""
+    kept._EVERY_S = -1.0  # every finished batch is kept at once
+    continuing.WORTH_KEEPING_S = 0.0
+    maskfolder._STALE_S = 0.0
     cv2.setNumThreads(1)  # threads of its own would be missing in a child
     with tempfile.TemporaryDirectory(prefix="labelimg-warm-") as place:
         root = Path(place)

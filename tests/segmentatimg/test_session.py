@@ -264,7 +264,8 @@ def test_images_that_memory_had_no_room_for_are_saved_from_their_journals(
     desk = desks(folder, memory=1)
     desk.fill(desk.go(0))
     desk.go(1)
-    assert list(desk.session._pictures) == [1] and desk.session.unsaved == {0}
+    desk.until(lambda: list(desk.session._pictures) == [1])
+    assert desk.session.unsaved == {0}
     desk.session.save_all()
     desk.until(lambda: not desk.session.saving)
     assert masks(folder) == ["a_mask_(R:204,G:0,B:0).png"] and desk.session.unsaved == set()

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent, QWheelEvent
+from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
 from labelimg.app.tiles import SIDE, Budget, Key, Tiles
@@ -14,10 +14,11 @@ from labelimg.segmentatimg.pyramid import Bounds
 from labelimg.segmentatimg.scene import Scene
 from labelimg.segmentatimg.view import View
 
-_CLOSE = 2.0  # from this scale on the window's own pixels are composed, not tiles
+_CLOSE = 2.0  # screen pixels for each image pixel: from here on they are composed themselves, not tiles
 _COMPOSING_S = 0.008
 _WHEEL_STEP = 120
 ZOOM_STEP = 1.25
+_FRAME = QColor(0, 0, 0, 110)
 
 
 class Canvas(QWidget):
@@ -63,7 +64,7 @@ class Canvas(QWidget):
 
     def window_rect(self, bounds: Bounds, margin: int = 2) -> QRect:
         """The part of the window that image bounds cover, widened by what filtering and lines may touch."""
-        margin += math.ceil(2 * self.view.scale) if self.view.scale < _CLOSE else 2
+        margin += 2 if self._is_close() else math.ceil(2 * self.view.scale)
         step = 1 << self._level()
         left, top = self.view.to_window((bounds[0] // step * step, bounds[1] // step * step))
         right, bottom = self.view.to_window((-(-bounds[2] // step) * step, -(-bounds[3] // step) * step))
@@ -74,6 +75,11 @@ class Canvas(QWidget):
 
     def _size(self) -> tuple[int, int]:
         return self.width(), self.height()
+
+    @property
+    def fitted(self) -> bool:
+        """Whether all of the scene is shown, whatever the size of the canvas."""
+        return self._fitted
 
     def set_view(self, view: View) -> None:
         """Show another part of the scene."""
@@ -157,7 +163,7 @@ class Canvas(QWidget):
         exposed = event.rect()
         painter.fillRect(exposed, self.background)
         if self._scene is not None and self._tiles is not None:
-            if self.view.scale >= _CLOSE:
+            if self._is_close():
                 self._paint_close(painter, exposed, self._scene)
             else:
                 self._paint_tiles(painter, exposed, self._tiles)
@@ -169,7 +175,14 @@ class Canvas(QWidget):
         """Paint what lies over the scene; nothing here."""
 
     def _level(self) -> int:
-        return 0 if self._scene is None else self.view.level(self._scene.levels)
+        return 0 if self._scene is None else self._screen_view().level(self._scene.levels)
+
+    def _is_close(self) -> bool:
+        return self._screen_view().scale >= _CLOSE
+
+    def _screen_view(self) -> View:
+        """The view in pixels of the screen, of which a dense one has several for each of the window's."""
+        return View(self.view.scale * self.devicePixelRatioF(), self.view.left, self.view.top)
 
     def _paint_close(self, painter: QPainter, exposed: QRect, scene: Scene) -> None:
         ratio = self.devicePixelRatioF()
@@ -183,8 +196,7 @@ class Canvas(QWidget):
             return
         across, down = math.ceil(picture.width() * ratio), math.ceil(picture.height() * ratio)
         out = np.empty((down, across, 4), np.uint8)
-        view = View(self.view.scale * ratio, self.view.left, self.view.top)
-        scene.compose_close(view, round(picture.x() * ratio), round(picture.y() * ratio), out)
+        scene.compose_close(self._screen_view(), round(picture.x() * ratio), round(picture.y() * ratio), out)
         image = QImage(out.data, across, down, 4 * across, QImage.Format.Format_RGB32)
         image.setDevicePixelRatio(ratio)
         painter.save()
@@ -193,7 +205,7 @@ class Canvas(QWidget):
         painter.restore()
 
     def _paint_tiles(self, painter: QPainter, exposed: QRect, tiles: Tiles) -> None:
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self.view.scale != 1.0)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self._screen_view().scale != 1.0)
         level = self._level()
         corner = self.view.to_image((exposed.left(), exposed.top()))
         other = self.view.to_image((exposed.right() + 1, exposed.bottom() + 1))
@@ -243,10 +255,16 @@ class Canvas(QWidget):
         return tiles.tile(key).image, None
 
     def _paint_frame(self, painter: QPainter, size: tuple[int, int]) -> None:
-        left, top = self.view.to_window((0, 0))
-        right, bottom = self.view.to_window(size)
-        painter.setPen(QPen(QColor(0, 0, 0, 110), 1))
-        painter.drawRect(QRect(round(left) - 1, round(top) - 1, round(right - left) + 1, round(bottom - top) + 1))
+        left, top = (math.floor(each) - 1 for each in self.view.to_window((0, 0)))
+        right, bottom = (math.ceil(each) for each in self.view.to_window(size))
+        across, down = right - left + 1, bottom - top - 1
+        for x, y, width, height in (
+            (left, top, across, 1),
+            (left, bottom, across, 1),
+            (left, top + 1, 1, down),
+            (right, top + 1, 1, down),
+        ):
+            painter.fillRect(x, y, width, height, _FRAME)
 
     def changeEvent(self, event: QEvent) -> None:
         """Repaint with the colours of another theme."""

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from labelimg.app.commands import COMMANDS, MOUSE
+from labelimg.app.commands import COMMANDS, MOUSE, Command
 
 
 class HelpWindow(QDialog):
     """Shows the list; any of its keys, Esc or a click outside closes it."""
 
-    def __init__(self, parent: QWidget) -> None:
+    def __init__(
+        self,
+        parent: QWidget,
+        commands: Sequence[Command] = COMMANDS,
+        mouse: Sequence[tuple[str, str]] = MOUSE,
+    ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Keys and mouse")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         columns = QHBoxLayout(self)
         columns.setContentsMargins(26, 22, 26, 24)
         columns.setSpacing(44)
-        listed = [(", ".join(each.keys), each.hint) for each in COMMANDS if each.keys and each.hint]
-        columns.addLayout(_table("MOUSE", list(MOUSE)))
+        listed = [(", ".join(each.keys), each.hint) for each in commands if each.keys and each.hint]
+        columns.addLayout(_table("MOUSE", list(mouse)))
         columns.addLayout(_table("KEYS", listed))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

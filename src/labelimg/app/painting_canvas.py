@@ -26,7 +26,6 @@ from labelimg.app.cursors import cursor_for
 from labelimg.segmentatimg import kernels
 from labelimg.segmentatimg.gestures import Button, Gestures, Mode, Order
 from labelimg.segmentatimg.pyramid import Bounds
-from labelimg.segmentatimg.view import View
 
 Colour = tuple[int, int, int]
 
@@ -280,7 +279,7 @@ class PaintingCanvas(Canvas):
         ratio = self.devicePixelRatioF()
         across, down = max(1, math.ceil(where.width() * ratio)), max(1, math.ceil(where.height() * ratio))
         out = np.empty((down, across, 4), np.uint8)
-        view = View(self.view.scale * ratio, self.view.left, self.view.top)
+        view = self._screen_view()
         x0, y0 = view.to_image((where.x() * ratio, where.y() * ratio))
         shown = (255, 255, 255) if self.gestures.mode is Mode.UNFILLING else self.colour
         kernels.mark_segment(out, segments.labels, self._hovered, view.scale, x0, y0, *shown, _HOVER_ALPHA)

@@ -23,7 +23,7 @@ from labelimg.segmentatimg.sam_loading import CancelledError
 from labelimg.segmentatimg.scene import PictureScene
 
 _OBJECTS = (
-    *((255, 99, 71), (65, 150, 255), (60, 200, 120), (255, 196, 0), (190, 110, 255)),
+    *((65, 150, 255), (255, 99, 71), (60, 200, 120), (255, 196, 0), (190, 110, 255)),
     *((0, 205, 205), (255, 130, 200), (170, 200, 60), (255, 150, 50), (120, 130, 255)),
 )
 
@@ -68,7 +68,7 @@ class PointingControl(QObject):
             window.command.connect(self.do)
         self.found.key.connect(self._relay)
         canvas.annotated.connect(self._annotated)
-        canvas.view_changed.connect(lambda: self.found.canvas.set_view(canvas.view))
+        canvas.view_changed.connect(lambda: self.found.look_where(canvas))
 
     def _run(self, work: Callable[[], None]) -> None:
         work()
@@ -190,7 +190,7 @@ class PointingControl(QObject):
         self._again = False
         self._worker.submit(pointing.forget)  # after what is being found now
         self._show_nothing_found(printable(os.path.basename(self.picture.path)))
-        self.found.canvas.set_view(self.annotations.canvas.view)
+        self.found.look_where(self.annotations.canvas)
         self.annotations.state.setText("")
 
     # ---------------------------------------------------------------------------------------------- finding
@@ -229,7 +229,7 @@ class PointingControl(QObject):
         if not self.pointing.history.prompts:  # they were taken away meanwhile
             return
         self.found.show_scene(scene, printable(os.path.basename(self.picture.path)), keep_view=True)
-        self.found.canvas.set_view(self.annotations.canvas.view)
+        self.found.look_where(self.annotations.canvas)
         self.found.state.setText(found.text)
         self.annotations.state.setText(found.text)
         self.annotations.message.hide()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QColor, QKeyEvent, QPainter, QPixmap
 from PySide6.QtWidgets import (
@@ -43,16 +45,16 @@ SAM_LOOKS = (
 )
 KEYS = {
     "grabcut": (
-        ("space", "one iteration; again until nothing changes"),
-        ("f", "finishes: foreground and background become segments to paint"),
+        ("space", "an iteration; again till it settles"),
+        ("f", "finishes: hands over to painting"),
         ("z, Shift+Z", "undo, redo"),
         ("r", "resets the annotations"),
         ("n, p", "next, previous image"),
         ("q", "quits"),
     ),
     "sam": (
-        ("space", "predicts from boxes and points"),
-        ("f", "finishes: the objects become segments to paint"),
+        ("space", "predicts the masks"),
+        ("f", "finishes: hands over to painting"),
         ("z, Shift+Z", "undo, redo"),
         ("r", "resets the annotations"),
         ("n, p", "next, previous image"),
@@ -63,7 +65,8 @@ KEYS = {
 
 TITLES = {"grabcut": "Segments", "sam": "Mask"}
 FIND = {"grabcut": "Iterate", "sam": "Predict"}
-_SWATCH = QSize(34, 20)
+_SWATCH = QSize(36, 22)
+_GROUND = "#3a3f47"  # of a swatch: like a picture it is neither light nor dark
 
 
 class AnnotationsWindow(QWidget):
@@ -130,11 +133,28 @@ class AnnotationsWindow(QWidget):
             bottom.addWidget(button)
         self.buttons["finish"].setDefault(True)
         column.addLayout(bottom)
-        keys = QLabel("     ".join(f"{key}  {text}" for key, text in KEYS[self.tool]))
-        keys.setObjectName("faint")
-        keys.setWordWrap(True)
-        column.addWidget(keys)
+        column.addLayout(self._keys())
         return panel
+
+    def _keys(self) -> QGridLayout:
+        """What the keys do, in three columns."""
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(8)
+        grid.setVerticalSpacing(4)
+        for place, (keys, text) in enumerate(KEYS[self.tool]):
+            row, across = divmod(place, 3)
+            caps = QHBoxLayout()
+            caps.setSpacing(3)
+            for key in keys.split(", "):
+                cap = QLabel(key)
+                cap.setObjectName("key")
+                caps.addWidget(cap)
+            meaning = QLabel(text)
+            meaning.setObjectName("faint")
+            grid.addLayout(caps, row, 3 * across, Qt.AlignmentFlag.AlignLeft)
+            grid.addWidget(meaning, row, 3 * across + 1)
+            grid.setColumnStretch(3 * across + 2, 1)
+        return grid
 
     def _brush(self) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -211,6 +231,16 @@ class FoundWindow(QWidget):
         self.canvas.show_scene(scene, keep_view=keep_view)
         self.setWindowTitle(f"{self._title} - {name}" if name else self._title)
 
+    def look_where(self, other: Canvas) -> None:
+        """Show as large as another canvas what that has in its middle; all of the picture if that shows all."""
+        if other.fitted:
+            self.canvas.fit()
+            return
+        view, across, down = other.view, other.width() - self.canvas.width(), other.height() - self.canvas.height()
+        self.canvas.set_view(
+            replace(view, left=view.left + across / 2 / view.scale, top=view.top + down / 2 / view.scale)
+        )
+
     def restyle(self) -> None:
         """Take the colours of another theme."""
         self.canvas.background = QColor(theme.current().canvas)
@@ -250,6 +280,9 @@ def swatch_of(name: str, tool: Tool) -> QPixmap:
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(_GROUND))
+    painter.drawRoundedRect(QRectF(pixmap.rect()), 4, 4)
     middle = _SWATCH.height() / 2
     if name == "area":
         draw_area(painter, QRectF(3, 4, _SWATCH.width() - 6, _SWATCH.height() - 8))

@@ -15,9 +15,9 @@ _RECENT = 8
 class Settings:
     """The user's settings file. A value in it that cannot be is the same as none."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "segment") -> None:
         # An INI file in the user's configuration folder on every system.
-        self._kept = QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "labelimg", "segment")
+        self._kept = QSettings(QSettings.Format.IniFormat, QSettings.Scope.UserScope, "labelimg", name)
 
     @property
     def recent(self) -> list[str]:

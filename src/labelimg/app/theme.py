@@ -69,6 +69,7 @@ QMainWindow::separator {{ background: {line}; width: 1px; height: 1px; }}
 QToolBar {{ background: {raised}; border: 0; border-bottom: 1px solid {line}; padding: 4px 8px; spacing: 2px; }}
 QToolBar::separator {{ background: {line}; width: 1px; margin: 5px 7px; }}
 QToolButton {{ border: 1px solid transparent; border-radius: 6px; padding: 5px; }}
+QToolButton[popupMode="2"] {{ padding-right: 16px; }}
 QToolButton:hover {{ background: {hover}; }}
 QToolButton:checked {{ background: {hover}; border-color: {accent}; }}
 QMenuBar {{ background: {raised}; padding: 2px 6px; }}
@@ -96,6 +97,7 @@ QComboBox QAbstractItemView {{ background: {raised}; border: 1px solid {line};
 QPushButton {{ background: {raised}; border: 1px solid {line}; border-radius: 6px; padding: 6px 14px; }}
 QPushButton:hover {{ background: {hover}; }}
 QPushButton:default {{ background: {accent}; border-color: {accent}; color: {accent_text}; }}
+QPushButton:disabled {{ background: {window}; border-color: {line}; color: {faint}; }}
 QSlider::groove:horizontal {{ height: 4px; border-radius: 2px; background: {line}; }}
 QSlider::sub-page:horizontal {{ height: 4px; border-radius: 2px; background: {accent}; }}
 QSlider::handle:horizontal {{ width: 14px; height: 14px; margin: -5px 0; border-radius: 7px; background: {knob};
@@ -122,6 +124,10 @@ QFrame#row[current="true"] {{ background: {raised}; border: 1px solid {accent}; 
 QFrame#row QLineEdit {{ background: transparent; border: 1px solid transparent; }}
 QFrame#row QLineEdit:hover {{ border-color: {line}; }}
 QFrame#row QLineEdit:focus {{ background: {field}; border-color: {accent}; }}
+QLabel#zone {{ background: {raised}; border: 2px dashed {line}; border-radius: 10px; color: {text}; }}
+QLabel#zone[over="true"] {{ background: {accent}; border: 2px solid {accent}; color: {accent_text}; }}
+QLabel#ghost {{ background: {raised}; border: 2px solid {accent}; border-radius: 6px; padding: 3px; }}
+QFrame#bar {{ background: {raised}; border: 0; border-bottom: 1px solid {line}; }}
 QLabel#key {{ color: {faint}; border: 1px solid {line}; border-radius: 4px; padding: 0 5px; font-size: 11px; }}
 """
 

@@ -90,8 +90,11 @@ _HOW_TO_GO_ON = {
 # Of each command, which is a function of its name in a module of its name, what the list of commands says.
 _COMMANDS = {
     "cluster": "Sort images into folders of similar ones.",
+    "threshold": "Choose what counts as similar, by a curve and pictures.",
     "merge": "Merge the batch folders of a --no-merge run.",
     "undo": "Take a run back.",
+    "report": "Make the page that shows a result again.",
+    "review": "Change clusters by hand, in a window.",
     "labels": "Cut images into segments, without windows.",
     "preview": "Show what each segmenting method makes of an image.",
     "masks": "List which images have masks.",

@@ -107,6 +107,8 @@ def _print_summary(result: LabelRun, *, as_json: bool) -> None:
         more = {"method": result.method.name, "out": os.fspath(result.out), "seconds": round(result.seconds, 3)}
         typer.echo(json.dumps({**numbers, **more}))
         return
+    if result.labelled and result.earlier == len(result.labelled):
+        typer.echo("all is done already")
     rows = [(name, f"{number:,}") for name, number in numbers.items()]
     if result.skipped:
         rows.append(("no images", f"{result.skipped:,} files of other kinds"))

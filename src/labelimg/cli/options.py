@@ -63,6 +63,7 @@ NO_MERGE = Annotated[
     bool, typer.Option("--no-merge", help="Stop after the batch folders; labelimg merge goes on from there.")
 ]
 KEEP_BATCHES = Annotated[bool, typer.Option("--keep-batches", help="Leave the batch folders, too.")]
+NO_REPORT = Annotated[bool, typer.Option("--no-report", help="Leave no page to look at, and no thumbnails.")]
 OVERWRITE = Annotated[
     bool, typer.Option("--overwrite", help="Replace what an earlier run wrote; files that others added stay.")
 ]

@@ -17,6 +17,7 @@ from labelimg.cli.options import (
     KEEP_BATCHES,
     NO_CACHE,
     NO_MERGE,
+    NO_REPORT,
     OUT,
     OVERWRITE,
     QUIET,
@@ -51,6 +52,7 @@ class RunOptions:
     as_json: JSON = False
     cache: CACHE = None
     no_cache: NO_CACHE = False
+    no_report: NO_REPORT = False
 
     def carry_out(self, cluster: Callable[..., Clustering], images: list[Path], **own: Any) -> None:
         """Let `cluster`, or a function like it, do it with these options and with `own`; show what came of it."""
@@ -70,6 +72,7 @@ class RunOptions:
                 exclude=self.exclude or (),
                 threads=self.threads,
                 cache=features,
+                report=not self.no_report,
                 progress=progress,
                 **own,
             )

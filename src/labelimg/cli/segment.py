@@ -114,13 +114,14 @@ def segment(
 
     crew.begin()
     try:
-        from labelimg.app.program import check_display, run
+        from labelimg.app.display import check_display
+        from labelimg.app.program import WITHOUT_WINDOWS, run
     except ImportError as error:
         raise LabelimgError(
             f"the windows need a library that this system lacks ({error}): on Debian and Ubuntu, "
             "apt-get install libegl1 libgl1 libxkbcommon0 libdbus-1-3; labelimg labels works without windows"
         ) from error
-    check_display(os.environ)
+    check_display(os.environ, WITHOUT_WINDOWS)
     pointing = None
     if method in POINTED:
         pointing = wish_of(

@@ -117,6 +117,7 @@ def print_summary(result: Clustering, *, as_json: bool, dry_run: bool = False) -
         more: dict[str, Any] = {"earlier": True} if result.earlier else {}
         more |= {
             "threshold": settings.threshold,
+            **({"threshold_reason": settings.threshold_reason} if settings.threshold_reason else {}),
             "method": settings.method,
             "out": str(result.out),
             "seconds": seconds,
@@ -132,6 +133,8 @@ def print_summary(result: Clustering, *, as_json: bool, dry_run: bool = False) -
         rows.append(("model", str(settings.parameters["model"])))
     else:
         rows.append(("method", f"{settings.method}, threshold {settings.threshold:g}"))
+    if settings.threshold_reason:
+        rows.append(("why", settings.threshold_reason))
     if result.kept:
         rows.append(("continued", f"with {result.kept} of before"))
     rows.append(("seconds", f"{seconds:.1f}"))

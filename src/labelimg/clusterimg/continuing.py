@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from labelimg import files
 from labelimg.clusterimg.earlier import check_out, tables_in
@@ -124,12 +125,16 @@ def _first_difference(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 
 def _difference(name: str, was: Any, now: Any) -> str:
-    return f"{name.replace('_', ' ')} {_shown(was)}, not {_shown(now)}"
+    unsaid = "auto" if name == "threshold" else "none"
+    was, now = (unsaid if each is None else _shown(each) for each in (was, now))
+    return f"{name.replace('_', ' ')} {was}, not {now}"
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, list):
         return " ".join(printable(str(each)) for each in value) or "none"
+    if value is None:
+        return "found by itself"
     return printable(str(value))
 
 
@@ -226,7 +231,30 @@ def settings_from(told: Mapping[str, Any]) -> Settings:
         name: tuple(value) if isinstance(value, list) else value for name, value in known["parameters"].items()
     }
     sequences = {name: tuple(known[name]) for name in ("folders", "include", "exclude")}
-    return Settings(**{**known, **sequences, "parameters": parameters})
+    settings = Settings(**{**known, **sequences, "parameters": parameters})
+    for name, hint in get_type_hints(Settings).items():
+        if not _fits(getattr(settings, name), hint):
+            raise TypeError(f"{name} cannot be {getattr(settings, name)!r}")
+    return settings
+
+
+def _fits(value: object, hint: Any) -> bool:
+    """Whether a value is of the type, one of those that settings have."""
+    if get_origin(hint) is tuple:
+        return isinstance(value, tuple) and all(isinstance(each, str) and "\0" not in each for each in value)
+    if get_origin(hint) is UnionType:
+        return any(_fits(value, each) for each in get_args(hint))
+    if hint is float:
+        return type(value) in (int, float)
+    return isinstance(value, Mapping) if get_origin(hint) is Mapping else type(value) is hint
+
+
+def settings_of(run: Mapping[str, Any]) -> Settings:
+    """The settings of the run that run.json describes; raises OutputError where it does not say how it was made."""
+    try:
+        return settings_from(run["settings"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise OutputError(f"run.json does not say how the run was made: {error}") from error
 
 
 def finished_before(out: Path, result: Clustering) -> Clustering:

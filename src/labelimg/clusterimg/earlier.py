@@ -29,9 +29,23 @@ from labelimg.clusterimg.record import (
     with_parents,
     write_record,
 )
-from labelimg.clusterimg.tables import CLUSTERS, MODELS, RUN, SIMILARITIES, UNREADABLE
+from labelimg.clusterimg.tables import (
+    CLUSTERS,
+    FOUND,
+    MAP,
+    MODELS,
+    NEAR_MISSES,
+    REPORT,
+    REPORT_PARTS,
+    RUN,
+    SIMILARITIES,
+    UNREADABLE,
+)
+from labelimg.clusterimg.thumbnails import THUMBNAILS
 from labelimg.errors import OutputError, TransferError, UsageError
 from labelimg.files import STATE_FOLDER, StrPath, printable
+
+_OF_THE_REPORT = (REPORT, FOUND, NEAR_MISSES, MAP, THUMBNAILS)
 
 
 class Failure(NamedTuple):
@@ -70,7 +84,7 @@ def check_place(out: StrPath, image_folders: Iterable[StrPath]) -> bool:
     if not root.is_dir():
         raise OutputError(f"{shown} is not a folder; choose a folder that does not exist yet")
     _check_writable(root)
-    if read_record(root) is None and _holds_nothing(root):
+    if read_record(root) is None and holds_nothing(root):
         return False
     if not is_made_by_us(root) and not is_anything_kept(root):
         raise OutputError(f"{shown} is not empty and was not made by labelimg; choose another output folder")
@@ -88,13 +102,13 @@ def check_out(out: StrPath, image_folders: Iterable[StrPath], *, overwrite: bool
     if not check_place(out, image_folders):
         return None
     if not is_made_by_us(root):  # somebody put files there while a run was interrupted that wrote none yet
-        _check_tables(root)
+        check_own(root, tables_in(root))
         return None
     record = read_record(root) or Record("none", (), ())
     _check_no_only_copies(root, record)
     if not overwrite:
         raise OutputError(f"{shown} holds an earlier run; add --overwrite to replace it or choose another folder")
-    _check_tables(root)
+    check_own(root, tables_in(root))
     on_disk = OnDisk(root, record.mode)
     removable = {entry.target for entry in record.entries if on_disk.is_spare(entry)}
     removable |= {name for name, known in read_tables(root).items() if _table_is_unchanged(root, name, known)}
@@ -123,7 +137,7 @@ def remove_earlier(out: StrPath) -> int:
     left = _count_files(root)
     if left:
         record_tables(root, ())  # until the next run has its record, this keeps the folder known as ours
-        for name in ("pending.jsonl", "plan.jsonl"):
+        for name in ("review.jsonl", "pending.jsonl", "plan.jsonl"):
             files.remove_file(root / STATE_FOLDER / name)
     else:
         remove_record(root)
@@ -134,11 +148,14 @@ def remove_earlier(out: StrPath) -> int:
 def tables_in(out: StrPath) -> list[str]:
     """The names in `out`, relative to it, that the tables of a run have, whoever wrote what is there."""
     root = Path(out)
-    names = [name for name in (RUN, CLUSTERS, UNREADABLE, MODELS) if files.is_there(root / name)]
-    folder = root / SIMILARITIES
-    if folder.is_symlink() or (files.is_there(folder) and not folder.is_dir()):
-        return [*names, SIMILARITIES]
-    return names + sorted(f"{SIMILARITIES}/{path.name}" for path in folder.glob("*.csv"))
+    names = [name for name in (RUN, CLUSTERS, UNREADABLE, MODELS, *_OF_THE_REPORT) if files.is_there(root / name)]
+    for name, ending in ((SIMILARITIES, "csv"), (REPORT_PARTS, "js")):
+        folder = root / name
+        if folder.is_symlink() or (files.is_there(folder) and not folder.is_dir()):
+            names.append(name)
+        else:
+            names += sorted(f"{name}/{path.name}" for path in folder.glob(f"*.{ending}"))
+    return names
 
 
 def take_back(out: StrPath) -> tuple[Failure, ...]:
@@ -151,7 +168,7 @@ def take_back(out: StrPath) -> tuple[Failure, ...]:
     root = Path(out)
     record = read_record(root)
     if record is None:
-        if (root / STATE_FOLDER).is_dir() and _holds_nothing(root):  # killed while it ended
+        if (root / STATE_FOLDER).is_dir() and holds_nothing(root):  # killed while it ended
             remove_record(root)
             files.remove_empty_folders([root / STATE_FOLDER, root])
             return ()
@@ -281,9 +298,12 @@ def _check_writable(folder: Path) -> None:
         raise OutputError(f"cannot write in {printable(folder)}: permission denied; choose another output folder")
 
 
-def _check_tables(root: Path) -> None:
+def check_own(root: Path, names: Iterable[str]) -> None:
+    """Raise OutputError if one of the files in `root` is there and not as a run wrote it."""
     known = read_tables(root)
-    for name in tables_in(root):
+    for name in names:
+        if not files.is_there(root / name):
+            continue
         if name not in known or not _table_is_unchanged(root, name, known[name]):
             raise OutputError(
                 f"{printable(root / name)} is not as an earlier run wrote it and would be replaced; "
@@ -315,7 +335,7 @@ def _copies(count: int) -> str:
     return "copy" if count == 1 else "copies"
 
 
-def _holds_nothing(root: Path) -> bool:
+def holds_nothing(root: Path) -> bool:
     """Whether there is nothing in the folder, or only what a run that wrote nothing left when it was killed."""
     if any(path.name != STATE_FOLDER for path in root.iterdir()):
         return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -64,6 +64,10 @@ class Engine(Protocol):
 
     def grouper(self, features: Features, *, threads: int, memory: int, clock: Clock) -> flow.Grouper:
         """The grouper over the features that were prepared for."""
+        ...
+
+    def found(self) -> Mapping[str, Any]:
+        """The settings that the grouper found out itself, by name."""
         ...
 
 

@@ -1,4 +1,7 @@
-"""Decode each image once and keep its feature, perhaps its signature; what the cache holds is not decoded."""
+"""Decode each image once and keep its feature, perhaps its signature and its thumbnail.
+
+What the cache holds is not decoded.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +17,13 @@ from labelimg.cache import FeatureCache
 from labelimg.clusterimg.batches import SIGNATURE_SIZE, signature
 from labelimg.clusterimg.engine import Made, Source
 from labelimg.clusterimg.features import Features, FeatureStore
+from labelimg.clusterimg.thumbnails import MOST_BYTES, Collected
 from labelimg.decoding import Shrink
 from labelimg.images import Unreadable, read_many
 
 _VERSION = 1  # of what features are made of; a new one lets cached features be forgotten
 _LOOKED_UP_AT_ONCE = 2048
+_SHARE_OF_CACHE = 4  # thumbnails of one folder may fill a quarter of it
 
 T = TypeVar("T")
 
@@ -27,7 +32,13 @@ class Reader(Protocol):
     """Reads images as `images.read_many` does."""
 
     def __call__(
-        self, paths: Sequence[str], shrink: Shrink, use: Callable[[NDArray[np.uint8]], T], *, threads: int
+        self,
+        paths: Sequence[str],
+        shrink: Shrink,
+        use: Callable[[NDArray[np.uint8]], T],
+        *,
+        threads: int,
+        keep_thumbnail: Callable[[str, bytes], object] | None = None,
     ) -> Iterator[tuple[int, T | Unreadable]]:
         """Yield (index, use(pixels)) for each path in order, (index, Unreadable) where it cannot be read."""
         ...
@@ -56,10 +67,16 @@ def extract(
     memory: int,
     with_signatures: bool = False,
     cache: FeatureCache | None = None,
+    thumbnails: Collected | None = None,
     read: Reader = read_many,
     progress: Callable[[int, int], None] | None = None,
 ) -> Extracted:
-    """The features of all images of the paths, in their order. An image that cannot be read is listed, not raised."""
+    """The features of all images of the paths, in their order. An image that cannot be read is listed, not raised.
+
+    `thumbnails` gets one for each image that could be read, in the same order: of the decoding that its feature comes
+    from, or from the cache as that. A thumbnail that the cache lacks is decoded for, unless there are so many images
+    that it would not keep them all: then those whose feature is known have none.
+    """
     store = FeatureStore(source.dtype, memory=memory)
     signatures, rows, unreadable = bytearray(), [], []
     decoded = 0
@@ -67,17 +84,25 @@ def extract(
     def make(pixels: NDArray[np.uint8]) -> Made:
         return source.feature(pixels), signature(pixels) if with_signatures else None
 
+    jpegs: dict[str, bytes] = {}  # of images on their way from the threads that decode to here
+
+    def made(paths: Sequence[str]) -> Iterator[tuple[int, Made | Unreadable]]:
+        keep = None if thumbnails is None else jpegs.__setitem__
+        return source.finish(read(paths, source.shrink, make, threads=threads, keep_thumbnail=keep))
+
     if cache is None:
-        results: Iterable[tuple[int, Made | Unreadable, bool]] = (
-            (row, result, True) for row, result in source.finish(read(paths, source.shrink, make, threads=threads))
-        )
+        results: Iterable[tuple[int, Made | Unreadable, bool]] = ((row, result, True) for row, result in made(paths))
     else:
-        results = _through_cache(paths, source, make, read, threads, cache, with_signatures)
+        fits = thumbnails is not None and len(paths) * MOST_BYTES <= cache.max_bytes // _SHARE_OF_CACHE
+        results = _through_cache(paths, source, made, cache, with_signatures, jpegs if fits else None)
     for row, result, was_decoded in results:
         decoded += was_decoded
+        jpeg = jpegs.pop(paths[row], b"")
         if isinstance(result, Unreadable):
             unreadable.append(result)
         else:
+            if thumbnails is not None:
+                thumbnails.add(jpeg)
             store.add(result[0])
             if result[1] is not None:
                 signatures += result[1].tobytes()
@@ -96,36 +121,44 @@ def extract(
 def _through_cache(
     paths: Sequence[str],
     source: Source,
-    make: Callable[[NDArray[np.uint8]], Made],
-    read: Reader,
-    threads: int,
+    made: Callable[[Sequence[str]], Iterator[tuple[int, Made | Unreadable]]],
     cache: FeatureCache,
     with_signatures: bool,
+    jpegs: dict[str, bytes] | None,
 ) -> Iterator[tuple[int, Made | Unreadable, bool]]:
+    """What `made` gives, and what the cache holds; `jpegs`, where thumbnails are to be kept, is filled from it too."""
     recipe = f"{_VERSION} {source!r}"
     signature_recipe = f"{_VERSION} signature of {source.shrink!r}"
+    thumbnail_recipe = f"{_VERSION} thumbnail of {source.shrink!r}"
     for first in range(0, len(paths), _LOOKED_UP_AT_ONCE):
         part = paths[first : first + _LOOKED_UP_AT_ONCE]
         stamps = [stamp(path) for path in part]
         wanted = [(path, *stamp) for path, stamp in zip(part, stamps, strict=True)]
         features = dict(cache.get_many(recipe, wanted))
+        known = set(features)
         signatures = dict(cache.get_many(signature_recipe, wanted)) if with_signatures else {}
-        known = features.keys() & signatures.keys() if with_signatures else features.keys()
-        missing = [path for k, path in enumerate(part) if k not in known]
-        fresh = source.finish(read(missing, source.shrink, make, threads=threads))
-        new: list[tuple[tuple[str, int, int], Made]] = []
+        if with_signatures:
+            known &= signatures.keys()
+        thumbnails = {} if jpegs is None else dict(cache.get_many(thumbnail_recipe, wanted))
+        if jpegs is not None:
+            known &= thumbnails.keys()
+        fresh = made([path for k, path in enumerate(part) if k not in known])
+        new: list[tuple[tuple[str, int, int], Made, bytes]] = []
         for k, path in enumerate(part):
             if k in known:
                 signed = np.frombuffer(signatures[k], np.int8) if with_signatures else None
+                if jpegs is not None:
+                    jpegs[path] = thumbnails[k]
                 yield first + k, (_unpacked(features[k], source.dtype), signed), False
                 continue
             _, result = next(fresh)
             # A file that changed while it was read must not be taken for what it is now.
             if not isinstance(result, Unreadable) and stamp(path) == stamps[k]:
-                new.append((wanted[k], result))
+                new.append((wanted[k], result, b"" if jpegs is None else jpegs[path]))
             yield first + k, result, True
-        cache.put_many(recipe, ((*file, _packed(feature)) for file, (feature, _) in new))
-        cache.put_many(signature_recipe, ((*file, s.tobytes()) for file, (_, s) in new if s is not None))
+        cache.put_many(recipe, ((*file, _packed(feature)) for file, (feature, _), _ in new))
+        cache.put_many(signature_recipe, ((*file, s.tobytes()) for file, (_, s), _ in new if s is not None))
+        cache.put_many(thumbnail_recipe, ((*file, jpeg) for file, _, jpeg in new if jpeg))
 
 
 def stamp(path: str | os.PathLike[str]) -> tuple[int, int]:

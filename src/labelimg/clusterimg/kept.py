@@ -5,6 +5,7 @@ In OUT/.labelimg there is one folder for each kind of run, `cluster.going` or `m
 - `begun.json`: what was asked for, and of which images.
 - `batches_0.npz`, `batches_8.npz`, ...: the groups of finished batches from that number on.
 - `result.npz`: the whole result. It is there before the first file moves.
+- what was gathered for the report, until it goes beside the tables.
 
 When all is written the folder is renamed to `cluster.done`. Arrays and JSON alone: nothing is run when it is read, and
 what is damaged counts as missing.
@@ -30,11 +31,16 @@ from numpy.typing import NDArray
 from labelimg import files
 from labelimg.clusterimg.flow import Batch, Rows
 from labelimg.clusterimg.pairs import Pairs
+from labelimg.clusterimg.tables import FOUND, MAP, NEAR_MISSES
+from labelimg.clusterimg.thumbnails import THUMBNAILS
 from labelimg.clusterimg.tried import Tried
 from labelimg.errors import OutputError
 from labelimg.files import STATE_FOLDER, StrPath, printable
 
 KINDS = ("cluster", "merge")
+GATHERED = (THUMBNAILS, NEAR_MISSES, MAP, FOUND)
+"""What a run gathers for its report, here until its tables are written."""
+
 WORTH_KEEPING_S = 5.0  # what took less to compute is not kept after an error
 
 _EVERY_S = 2.0  # batches that finish within so long are kept in one file
@@ -71,6 +77,11 @@ class Kept:
         self._batches: dict[int, tuple[str, Batch]] | None = None
         self._waiting: dict[int, tuple[str, Batch]] = {}
         self._written = time.monotonic()
+
+    @property
+    def folder(self) -> Path:
+        """Where the run that is going on keeps what it does."""
+        return self._going
 
     @property
     def going(self) -> Begun | None:
@@ -126,7 +137,7 @@ class Kept:
 
     def finish(self) -> None:
         """The run is finished."""
-        for path in _batch_files(self._going):
+        for path in (*_batch_files(self._going), *_gathered(self._going)):
             files.remove_file(path)
         _discard(self._done)
         files.rename(self._going, self._done)
@@ -205,11 +216,15 @@ def _batch_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("batches_*.npz"))
 
 
+def _gathered(folder: Path) -> list[Path]:
+    return [folder / name for name in GATHERED if files.is_there(folder / name)]
+
+
 def _discard(folder: Path) -> None:
     """Remove a folder of ours; what says that it is one goes first."""
     if folder.is_symlink() or not folder.is_dir():
         return
-    for path in (folder / _BEGUN, folder / _RESULT, *_batch_files(folder)):
+    for path in (folder / _BEGUN, folder / _RESULT, *_batch_files(folder), *_gathered(folder)):
         files.remove_file(path)
     files.remove_leftovers(folder)
     files.remove_empty_folders([folder])

@@ -22,22 +22,22 @@ from labelimg.clusterimg.continuing import (
     keep,
     kept_result,
     remove_leftovers_of_tables,
-    settings_from,
+    settings_of,
 )
 from labelimg.clusterimg.engine import engine_of
-from labelimg.clusterimg.extraction import extract, stamp
-from labelimg.clusterimg.folders import Entry, end_renames, plan_transfers, read_record, rebase, record_tables
+from labelimg.clusterimg.extraction import extract
+from labelimg.clusterimg.folders import end_renames, plan_transfers, rebase, record_tables
 from labelimg.clusterimg.kept import Kept
+from labelimg.clusterimg.output import finish_with_page
 from labelimg.clusterimg.pairs import Pairs
 from labelimg.clusterimg.pipeline import check_settings, thread_count
-from labelimg.clusterimg.record import read_pending, relocate
+from labelimg.clusterimg.places import Item, placed_items
+from labelimg.clusterimg.record import read_pending
 from labelimg.clusterimg.results import Clustering, Settings, clustering_of, merged_folders
-from labelimg.clusterimg.tables import merge_tables, read_run, read_unreadable
+from labelimg.clusterimg.tables import REPORT, merge_tables, read_run, read_unreadable
 from labelimg.errors import LabelimgError, OutputError, UsageError
-from labelimg.images import Unreadable, find_images
+from labelimg.images import Unreadable
 from labelimg.lock import Lock
-
-_OUR_FOLDERS = ("results", "similarities", files.STATE_FOLDER)
 
 
 def merge(
@@ -108,7 +108,7 @@ def _merged(
     engine = engine_of(settings)
     root = Path(run["root"])
     with clock.stage("finding images"):
-        items, unreadable = _items(out, root)
+        items, unreadable = placed_items(out, root)
     batches = _batches(items)
     if len(batches) == 0:
         raise OutputError(f"{files.printable(out)} has no images in batch folders to merge")
@@ -145,9 +145,12 @@ def _merged(
 
 
 def _tables(out: Path, kept: Kept, clustering: Clustering, run: dict[str, Any], clock: Clock) -> Clustering:
-    """Write what merging changes of the tables; the merge is then finished."""
+    """Write what merging changes of the tables; the merge is then finished. The page follows where there is one."""
     record_tables(out, merge_tables(replace(clustering, seconds=clock.seconds), out, run))
-    kept.finish()
+    if files.is_there(out / REPORT):
+        finish_with_page(out, kept, clock=clock)
+    else:
+        kept.finish()
     return replace(clustering, seconds=clock.seconds)
 
 
@@ -193,40 +196,11 @@ def _ended(out: Path, kept: Kept, threshold: float | None, rescue: bool | None, 
     return _tables(out, kept, replace(earlier[0], kept="the whole result"), earlier[1], clock)
 
 
-@dataclass(frozen=True)
-class _Item:
-    """An image in a batch folder: its place relative to the output folder, and the file it came from, if known."""
-
-    out: Path
-    place: str
-    entry: Entry | None
-    key: str  # what name order goes by
-
-    @property
-    def batch(self) -> str:
-        return self.place.split("/")[0]
-
-    @property
-    def folder(self) -> str:
-        """The cluster's folder in the batch; "outliers" also for an image that lies beside the folders."""
-        parts = self.place.split("/")
-        return parts[1] if len(parts) > 2 else "outliers"
-
-    def readable_path(self) -> str:
-        """The original while it and its copy are what they were, for the cache knows it; else the copy."""
-        place = self.out / self.place
-        if self.entry is not None:
-            written = (self.entry.size, self.entry.mtime_ns)
-            if stamp(self.entry.source) == written == stamp(place):
-                return self.entry.source
-        return str(place)
-
-
 def _each_once(unreadable: Sequence[Unreadable]) -> tuple[Unreadable, ...]:
     return tuple(sorted({each.path: each for each in unreadable}.values(), key=lambda each: each.path))
 
 
-def _listed(items: Sequence[_Item], lost: dict[int, str]) -> list[Unreadable]:
+def _listed(items: Sequence[Item], lost: dict[int, str]) -> list[Unreadable]:
     """Unreadable images by the name of their original, where they have one."""
     named = ((items[row], reason) for row, reason in lost.items())
     return [
@@ -236,10 +210,7 @@ def _listed(items: Sequence[_Item], lost: dict[int, str]) -> list[Unreadable]:
 
 
 def _settings(run: dict[str, Any], threshold: float | None, rescue: bool | None) -> Settings:
-    try:
-        settings = settings_from(run["settings"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise OutputError(f"run.json does not say how the run was made: {error}") from error
+    settings = settings_of(run)
     if settings.transfer == "none":
         raise OutputError(
             "there is nothing to merge: the run was made with --transfer none, so it has no batch folders"
@@ -250,63 +221,13 @@ def _settings(run: dict[str, Any], threshold: float | None, rescue: bool | None)
     if threshold is not None and settings.threshold is None:
         raise UsageError("threshold is nothing that a run of labelimg deep knows; leave --threshold out")
     if threshold is not None:
-        changes["threshold"] = threshold
+        changes |= {"threshold": threshold, "threshold_reason": ""}
     if rescue is not None:
         changes["rescue"] = rescue
     return replace(settings, **changes)
 
 
-def _items(out: Path, root: Path) -> tuple[list[_Item], list[Unreadable]]:
-    """The images in the batch folders, by the names of their originals.
-
-    A batch folder may have been renamed: it is known by what is in it. What is in the way of an image is listed.
-    """
-    folders = [path for path in out.iterdir() if path.is_dir() and path.name not in _OUR_FOLDERS]
-    if not folders:
-        return [], []
-    found = find_images(folders)
-    real = out.resolve()  # a way to the folder through a link is not the way that files are found by
-    places = [Path(path).relative_to(real).as_posix() for path in found.paths]
-    record = read_record(out)
-    known = _matched(out, places, record.entries if record is not None else ())
-    relocate(out, {entry.target: place for place, entry in known.items() if entry.target != place})
-    batches = {place.split("/")[0] for place, entry in known.items() if entry.source}
-    items = []
-    for place in places:
-        if place.split("/")[0] not in batches and not place.startswith("batch_"):
-            continue  # a folder of somebody's own
-        entry = known.get(place)
-        if entry is None or not entry.source:  # somebody added it: by its own name it stands among the others
-            items.append(_Item(out, place, None, place.split("/", 2)[-1]))
-        else:
-            items.append(_Item(out, place, entry, Path(os.path.relpath(entry.source, root)).as_posix()))
-    return sorted(items, key=lambda item: (item.key, item.place)), list(found.unreadable)
-
-
-def _matched(out: Path, places: Sequence[str], entries: Sequence[Entry]) -> dict[str, Entry]:
-    """Which recorded file each place holds: by place, else by name, size and time, else by size and time alone."""
-    at = {entry.target: entry for entry in entries}
-    matched = {place: at[place] for place in places if place in at}
-    gone = [entry for entry in entries if entry.target not in matched and not os.path.lexists(out / entry.target)]
-    for with_name in (True, False):
-        waiting: dict[tuple[str, int, int], list[Entry]] = defaultdict(list)
-        for entry in gone:
-            waiting[_looks(entry.target, (entry.size, entry.mtime_ns), with_name)].append(entry)
-        for place in places:
-            if place not in matched:
-                candidates = waiting.get(_looks(place, stamp(out / place), with_name))
-                if candidates:
-                    matched[place] = candidates.pop(0)
-        taken = {entry.target for entry in matched.values()}
-        gone = [entry for entry in gone if entry.target not in taken]
-    return matched
-
-
-def _looks(place: str, stamp: tuple[int, int], with_name: bool) -> tuple[str, int, int]:
-    return (place.rpartition("/")[2] if with_name else "", *stamp)
-
-
-def _batches(items: Sequence[_Item]) -> list[tuple[list[flow.Rows], flow.Rows]]:
+def _batches(items: Sequence[Item]) -> list[tuple[list[flow.Rows], flow.Rows]]:
     folders: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for row, item in enumerate(items):
         folders[item.batch][item.folder].append(row)
@@ -356,8 +277,8 @@ class _SomeReadable:
 
 
 def _rearranged(
-    merged: flow.Merged, items: Sequence[_Item], staying: set[int], out: Path
-) -> tuple[flow.Merged, list[_Item], list[tuple[str, str]]]:
+    merged: flow.Merged, items: Sequence[Item], staying: set[int], out: Path
+) -> tuple[flow.Merged, list[Item], list[tuple[str, str]]]:
     """The merged clusters of the items that are images of it, these items, and where each is to go.
 
     The rows that stay, which somebody added and nobody can read, are no images of it.

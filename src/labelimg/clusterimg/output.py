@@ -18,6 +18,7 @@ from labelimg.clusterimg.continuing import (
     kept_result,
     remove_leftovers_of_tables,
 )
+from labelimg.clusterimg.earlier import holds_nothing
 from labelimg.clusterimg.folders import (
     Failure,
     Plan,
@@ -36,9 +37,10 @@ from labelimg.clusterimg.folders import (
 )
 from labelimg.clusterimg.kept import Begun, Kept, discard_all, is_anything_kept
 from labelimg.clusterimg.record import begin_undoing, is_being_undone, remove_record
+from labelimg.clusterimg.report.gathering import publish
 from labelimg.clusterimg.results import Clustering, Settings
 from labelimg.clusterimg.tables import SIMILARITIES, write_tables
-from labelimg.errors import OutputError, TransferError
+from labelimg.errors import LabelimgError, OutputError, TransferError
 from labelimg.images import Unreadable
 from labelimg.lock import Lock
 
@@ -59,8 +61,12 @@ def planned(result: Clustering, out: Path, *, overwrite: bool) -> Clustering:
     return _with_places(result, out, plan, ())
 
 
-def write_output(result: Clustering, out: Path, begun: Begun, *, clock: Clock) -> Clustering:
+def write_output(
+    result: Clustering, out: Path, begun: Begun, *, clock: Clock, gathered: Path | None = None
+) -> Clustering:
     """Transfer the images and write the tables; the result with the places its images were written to.
+
+    `gathered`: the folder of what was gathered for the report, which is then moved beside the tables.
 
     Where the run had begun that before it was interrupted, what is missing is done. An image that could not be
     transferred stays where it is and is listed as unreadable with the reason. Whoever calls holds the `Lock`. Raises
@@ -89,7 +95,34 @@ def write_output(result: Clustering, out: Path, begun: Begun, *, clock: Clock) -
         remove_leftovers_of_tables(out)
     with clock.stage("writing"):
         _write_tables(replace(written, seconds=clock.seconds), out)
+        if gathered is not None:
+            record_tables(out, publish(gathered, out))
     return written
+
+
+def finish_with_page(out: Path, kept: Kept, *, clock: Clock) -> None:
+    """Write the report of a run of which all else is written; the run is then finished, also if that failed.
+
+    Raises OutputError, which says how to get the page.
+    """
+    try:
+        write_page(out, clock=clock)
+    except OutputError:
+        kept.finish()
+        raise
+    kept.finish()
+
+
+def write_page(out: Path, *, clock: Clock) -> None:
+    """Write the report of a run. Raises OutputError, which says how to get it."""
+    from labelimg.clusterimg.report import write_report
+
+    with clock.stage("report"):
+        try:
+            write_report(out, make_thumbnails=False)
+        except OutputError as error:
+            text = f"the images are sorted, but {error}; then labelimg report {files.printable(out)} makes the page"
+            raise OutputError(text) from error
 
 
 def undo(out: str | os.PathLike[str]) -> tuple[Failure, ...]:
@@ -106,14 +139,18 @@ def undo(out: str | os.PathLike[str]) -> tuple[Failure, ...]:
         if going is not None and kept.done is not None:  # nothing of the earlier run was replaced yet
             kept.discard_going()
             return ()
+        remove_leftovers_of_tables(folder)
         if record is None:
             discard_all(folder)
             remove_record(folder)
+            files.remove_leftovers(folder / files.STATE_FOLDER)
             return ()
         if going is not None or Kept(folder, "merge").going is not None:
             adopt_tables(folder, going)
+        _end_review(folder)
         begin_undoing(folder)
         discard_all(folder)
+        files.remove_empty_folders([folder / SIMILARITIES])
         return take_back(folder)
 
 
@@ -132,11 +169,12 @@ def finish(out: str | os.PathLike[str], *, clock: Clock | None = None) -> Cluste
             from labelimg.clusterimg.merging import end_merge
 
             return end_merge(folder, merging, clock)
-        if begun is None:
+        record = read_record(folder)
+        if begun is None and record is not None:
+            _end_review(folder)
             replay(folder)
             return None
-        record = read_record(folder)
-        if record is None or not has_plan(folder, begun):
+        if begun is None or record is None or not has_plan(folder, begun):
             text = "was interrupted before its first file: start it again with the same command, and it goes on"
             raise OutputError(f"the run in {files.printable(folder)} {text}")
         earlier = kept_result(kept, record.roots)
@@ -144,16 +182,25 @@ def finish(out: str | os.PathLike[str], *, clock: Clock | None = None) -> Cluste
             text = f"what the run in {files.printable(folder)} had found out cannot be read any more; {TAKE_IT_BACK}"
             raise OutputError(text)
         clock.add(earlier[0].seconds)
-        result = write_output(earlier[0], folder, begun, clock=clock)
-        kept.finish()
+        result = write_output(earlier[0], folder, begun, clock=clock, gathered=kept.folder)
+        finish_with_page(folder, kept, clock=clock)
     return replace(result, seconds=clock.seconds)
+
+
+def _end_review(folder: Path) -> None:
+    """End a review that was cut off while it was applied; tables that cannot be written are not in the way."""
+    from labelimg.clusterimg import applying
+
+    with suppress(LabelimgError):
+        applying.finish(folder)
 
 
 def _run_folder(out: str | os.PathLike[str]) -> Path:
     folder = Path(out)
     if not folder.is_dir():
         raise OutputError(f"no such folder: {files.printable(folder)}; check the spelling")
-    if read_record(folder) is None and not is_anything_kept(folder) and not is_being_undone(folder):
+    known = read_record(folder) is not None or is_anything_kept(folder) or is_being_undone(folder)
+    if not known and not ((folder / files.STATE_FOLDER).is_dir() and holds_nothing(folder)):
         raise OutputError(f"{files.printable(folder)} holds no run that could be taken back")
     return folder
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -50,15 +51,16 @@ class PairwiseGrouper:
 
 
 class PairwiseEngine:
-    """One of the five methods with a threshold."""
+    """One of the five methods with a threshold, or with the one that `suggest` finds."""
 
     stage = "comparing"
     by_signatures = True
     needs_all = False
 
-    def __init__(self, method: Method, threshold: float) -> None:
+    def __init__(self, method: Method, threshold: float | None) -> None:
         self._method = method
         self._threshold = threshold
+        self._reason = ""
         self._warming: _WarmUp | None = None
 
     def prepare(self, paths: Sequence[str], *, threads: int) -> Method:  # noqa: ARG002 (others need them)
@@ -83,7 +85,17 @@ class PairwiseEngine:
                 with clock.stage("compiling kernels, once"):
                     self._warming.join()
             self._warming.raise_error()
+        if self._threshold is None:
+            from labelimg.clusterimg.suggestion import suggest_for
+
+            with clock.stage("finding the threshold") as told:
+                suggestion = suggest_for(features, self._method, threads=threads, progress=told)
+            self._threshold, self._reason = suggestion.threshold, suggestion.reason
         return PairwiseGrouper(self._method, features, self._threshold, threads, memory)
+
+    def found(self) -> dict[str, Any]:
+        """The threshold, and why it is that."""
+        return {"threshold": self._threshold, "threshold_reason": self._reason}
 
 
 class _WarmUp(threading.Thread):

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,9 +21,13 @@ from labelimg.clusterimg.kept import Kept, digest_of
 from labelimg.clusterimg.methods import DEFAULT, make_method
 from labelimg.clusterimg.pairwise import PairwiseEngine
 from labelimg.clusterimg.results import Clustering, Settings, clustering_of
+from labelimg.clusterimg.tables import REPORT
 from labelimg.errors import OutputError, UsageError
 from labelimg.files import printable
 from labelimg.images import Found, find_images, read_many
+
+if TYPE_CHECKING:
+    from labelimg.clusterimg.report.gathering import Gathered
 
 Folder = str | os.PathLike[str]
 TRANSFERS = ("copy", "move", "hardlink", "symlink", "none")
@@ -46,18 +51,21 @@ def cluster(
     exclude: Sequence[str] = (),
     threads: int | None = None,
     cache: FeatureCache | None = None,
+    report: bool = True,
     progress: Stage | None = None,
     **parameters: object,
 ) -> Clustering:
     """Group the images of a folder, or of several, by similarity; with `out`, sort them into folders there.
 
-    Two images are similar when their similarity is greater than `threshold` (in [0, 1], by default the method's own);
-    clusters are chains of similar pairs. `batch_size`: the most images that are compared with each other at once, by
-    default as many as fit in memory; clusters of different batches become one if their first images, the
-    representatives, are similar, and with `rescue` outliers take part in that. `merge=False` stops before it.
-    `parameters`: the method's own, and `size=(width, height)` or `scale`, what images are shrunk to.
+    Two images are similar when their similarity is greater than `threshold` (in [0, 1]; by default one is found in the
+    data, as `suggest_threshold` does, and `settings` says which and why); clusters are chains of similar pairs.
+    `batch_size`: the most images that are compared with each other at once, by default as many as fit in memory;
+    clusters of different batches become one if their first images, the representatives, are similar, and with `rescue`
+    outliers take part in that. `merge=False` stops before it. `parameters`: the method's own, and `size=(width,
+    height)` or `scale`, what images are shrunk to.
 
-    Nothing is written without `out`. With it and `dry_run` nothing is written either, but `written` says where each
+    Nothing is written without `out`. `report`: leave the page report.html there, too. With `out` and
+    `dry_run` nothing is written either, but `written` says where each
     image would go. A call that was interrupted goes on where it was when it is made again; one that was finished has
     nothing to do then. Raises UsageError for an argument that cannot be, OutputError when `out` cannot be used,
     TransferError when a file cannot be put there. An image that cannot be read is listed in `unreadable`.
@@ -67,7 +75,7 @@ def cluster(
     """
     folders = [images] if isinstance(images, (str, os.PathLike)) else list(images)
     made = make_method(method, **parameters)
-    limit = made.default_threshold if threshold is None else float(threshold)
+    limit = None if threshold is None else float(threshold)
     settings = Settings(
         folders=tuple(os.path.abspath(folder) for folder in folders),
         method=method,
@@ -94,6 +102,7 @@ def cluster(
         threads=threads,
         cache=cache,
         clock=Clock(progress),
+        report=report,
     )
 
 
@@ -109,6 +118,7 @@ def run(
     cache: FeatureCache | None,
     clock: Clock,
     read: Reader = read_many,
+    report: bool = True,
 ) -> Clustering:
     """Group the images of the folders by checked settings, as the engine does it; `cluster` says the rest."""
     with clock.stage("finding images"):
@@ -117,10 +127,10 @@ def run(
 
     def grouped(kept: Kept | None) -> Clustering:
         _check_any(found, folders)
-        return _grouped(found, engine, settings, count, cache, clock, read, kept)
+        return _grouped(found, engine, settings, count, cache, clock, read, kept, report and kept is not None)
 
     if out is not None and not dry_run:
-        return _into_folder(found, settings, Path(out), overwrite, clock, grouped)
+        return _into_folder(found, settings, Path(out), overwrite, clock, grouped, report)
     _check_any(found, folders)
     if out is not None:
         from labelimg.clusterimg.output import check_output, planned
@@ -139,6 +149,7 @@ def _into_folder(
     overwrite: bool,
     clock: Clock,
     grouped: Callable[[Kept], Clustering],
+    report: bool,
 ) -> Clustering:
     """Group the images and put them into the folder, or do what an interrupted run left to do there."""
     from labelimg.clusterimg.continuing import (
@@ -152,7 +163,7 @@ def _into_folder(
         kept_result,
     )
     from labelimg.clusterimg.earlier import check_place
-    from labelimg.clusterimg.output import write_output
+    from labelimg.clusterimg.output import finish_with_page, write_output, write_page
     from labelimg.clusterimg.record import read_record
     from labelimg.lock import Lock
 
@@ -166,6 +177,8 @@ def _into_folder(
         kept, begun, finished = begin(out, settings, images, overwrite=overwrite)
         earlier = kept_result(kept, settings.folders)
         if finished and earlier is not None:
+            if report and not files.is_there(out / REPORT):
+                write_page(out, clock=clock)
             return finished_before(out, earlier[0])
         if earlier is None and (finished or has_plan(out, begun)):
             raise OutputError(f"what a run in {printable(out)} had found out cannot be read any more; {TAKE_IT_BACK}")
@@ -178,11 +191,14 @@ def _into_folder(
                 result = grouped(kept)
                 computed = clock.total
                 keep(kept, replace(result, seconds=clock.seconds))
-            result = write_output(result, out, begun, clock=clock)
+            result = write_output(result, out, begun, clock=clock, gathered=kept.folder if report else None)
         except BaseException:
             forget_if_cheap(out, kept, computed or clock.total)
             raise
-        kept.finish()
+        if report:
+            finish_with_page(out, kept, clock=clock)
+        else:
+            kept.finish()
     return replace(result, seconds=clock.seconds)
 
 
@@ -230,7 +246,13 @@ def _grouped(
     clock: Clock,
     read: Reader,
     kept: Kept | None,
+    report: bool,
 ) -> Clustering:
+    gathered: Gathered | None = None
+    if kept is not None and report:
+        from labelimg.clusterimg.report.gathering import Gathered
+
+        gathered = Gathered(kept.folder)
     memory = available_memory() // 2
     source = engine.prepare(found.paths, threads=threads)
     size = settings.batch_size or engine.batch_limit(len(found.paths), memory)
@@ -243,6 +265,7 @@ def _grouped(
             with_signatures=engine.by_signatures and (size is None or len(found.paths) > size),
             cache=cache,
             read=read,
+            thumbnails=None if gathered is None else gathered.thumbnails,
             progress=told,
         )
     grouper = engine.grouper(extracted.features, threads=threads, memory=memory, clock=clock)
@@ -273,11 +296,15 @@ def _grouped(
         images=tuple(Path(found.paths[row]) for row in extracted.rows),
         unreadable=tuple(sorted((*found.unreadable, *extracted.unreadable), key=lambda each: each.path)),
         skipped=found.skipped,
-        settings=settings,
+        settings=replace(settings, **engine.found()),
         batches=tuple(batches),
         merged=merged,
         decoded=extracted.decoded,
     )
+    if gathered is not None and kept is not None:
+        with clock.stage("looking"):
+            gathered.look(grouper, result)
+            gathered.write(kept.folder, result)
     return replace(result, kept=f"{taken} of {len(split_up)} batches") if taken else result
 
 

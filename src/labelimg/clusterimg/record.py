@@ -6,6 +6,7 @@ is read from the disk, so that a run may be killed at any instant and nothing co
 - `plan.jsonl`: a line about the run, then one line for each file. JSON in ASCII keeps names of any bytes.
 - `pending.jsonl`: renames within OUT that were begun, while they last.
 - `wrote.json`: the tables and pages beside the folders.
+- `review.jsonl`: changes of a review that were not applied yet, see `review_journal`.
 - `undoing`: the run is being taken back.
 
 What a run keeps to go on with lies beside it, see `kept`.
@@ -149,10 +150,11 @@ def read_pending(out: StrPath) -> Renames | None:
         return None
     try:
         head, *rest = lines
-        renames = Renames(tuple((str(old), str(new)) for old, new in rest), tuple(head["folders"]))
+        renames = Renames(tuple((old, new) for old, new in rest), tuple(head["folders"]))
     except (TypeError, ValueError, KeyError) as error:
         raise _damaged(out, "pending.jsonl") from error
-    if not all(is_inside(name) for pair in renames.moved for name in pair):
+    names = [*renames.folders, *(name for pair in renames.moved for name in pair)]
+    if not all(type(name) is str and is_inside(name) for name in names):
         raise _damaged(out, "pending.jsonl")
     return renames
 
@@ -190,7 +192,7 @@ def read_tables(out: StrPath) -> dict[str, tuple[int, int]]:
 
 def remove_record(out: StrPath) -> None:
     """Forget the run; the plan goes last, as it says what the rest is about."""
-    for name in ("pending.jsonl", "wrote.json", "plan.jsonl", _UNDOING):
+    for name in ("review.jsonl", "pending.jsonl", "wrote.json", "plan.jsonl", _UNDOING):
         files.remove_file(_state(out, name))
 
 

@@ -21,8 +21,9 @@ REPRESENTATIVES = "representatives"  # beside "batch_0" and so on, where somethi
 class Settings:
     """What decides the result: the options of a run, with every default filled in.
 
-    method: one of the five, or "deep". parameters: the method's own, all of them. threshold: None where nothing is
-    held against one. batch_size: the most images of a batch, None for all in one.
+    method: one of the five, or "deep". parameters: the method's own, all of them. threshold: None where nothing is held
+    against one, and before it is found. threshold_reason: why it is that, in words, where it was found and not given.
+    batch_size: the most images of a batch, None for all in one.
     """
 
     folders: tuple[str, ...]
@@ -37,6 +38,7 @@ class Settings:
     recursive: bool = True
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    threshold_reason: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))

@@ -6,7 +6,7 @@ import csv
 import functools
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,12 @@ CLUSTERS = "clusters.csv"
 UNREADABLE = "unreadable.csv"
 SIMILARITIES = "similarities"
 MODELS = "models.csv"
+REPORT = "report.html"
+REPORT_PARTS = "report_parts"
+FOUND = "report.json"
+NEAR_MISSES = "near_misses.csv"
+MAP = "map.csv"
+BEFORE_REVIEW = "clusters_before_review.csv"
 
 _MODEL_COLUMNS = (
     *("batch", "algorithm", "parameters", "clusters", "noise", "silhouette", "calinski_harabasz", "davies_bouldin"),
@@ -39,7 +45,7 @@ def write_tables(result: Clustering, out: Path) -> Iterator[str]:
     run.json comes last: where it is, the rest is complete.
     """
     names = [os.path.relpath(path, result.root) for path in result.images]
-    _write_csv(out / CLUSTERS, ("image", "cluster", "representative", "written"), _cluster_rows(result, names, out))
+    write_clusters(out / CLUSTERS, _cluster_rows(result, names, out))
     yield CLUSTERS
     unreadable = ((os.path.relpath(each.path, result.root), each.reason) for each in result.unreadable)
     _write_csv(out / UNREADABLE, ("image", "reason"), unreadable)
@@ -60,7 +66,7 @@ def merge_tables(result: Clustering, out: Path, run: dict[str, Any]) -> list[str
     unreadable = ((os.path.relpath(each.path, result.root), each.reason) for each in result.unreadable)
     _write_csv(out / UNREADABLE, ("image", "reason"), unreadable)
     names = [os.path.relpath(path, result.root) for path in result.images]
-    _write_csv(out / CLUSTERS, ("image", "cluster", "representative", "written"), _cluster_rows(result, names, out))
+    write_clusters(out / CLUSTERS, _cluster_rows(result, names, out))
     forests = list(run.get("spanning_forests", []))
     written = [CLUSTERS, UNREADABLE, *_write_pairs(result, out, names, forests), RUN]
     if result.tried:
@@ -75,6 +81,30 @@ def merge_tables(result: Clustering, out: Path, run: dict[str, Any]) -> list[str
     more = {"chosen": {**run.get("chosen", {}), **now["chosen"]}} if "chosen" in now else {}
     write_run(out, {**now, "counts": counts, "seconds": {**took, **seconds}, **more})
     return written
+
+
+def write_clusters(path: Path, rows: Iterable[tuple[str, str, str, str]]) -> None:
+    """Write a table of clusters: image, cluster, representative, written."""
+    _write_csv(path, ("image", "cluster", "representative", "written"), rows)
+
+
+def review_tables(out: Path, rows: Sequence[tuple[str, str, str, str]]) -> list[str]:
+    """Rewrite what a review changes, clusters.csv of these rows and the counts; the names written."""
+    run = read_run(out)
+    write_clusters(out / CLUSTERS, rows)
+    outliers = sum(cluster == "outliers" for _, cluster, _, _ in rows)
+    clusters = {cluster for _, cluster, _, _ in rows} - {"outliers"}
+    readable = {name for name, _, _, _ in rows}
+    root = Path(run["root"])
+    unreadable = [os.path.relpath(each.path, root) for each in read_unreadable(out, root)]
+    counts = {
+        "images": len(rows) + sum(name not in readable for name in unreadable),
+        "clusters": len(clusters),
+        "clustered": len(rows) - outliers,
+        "outliers": outliers,
+    }
+    write_run(out, {**run, "counts": {**run.get("counts", {}), **counts}, "reviewed": True})
+    return [CLUSTERS, RUN]
 
 
 def _write_pairs(result: Clustering, out: Path, names: list[str], forests: list[str]) -> Iterator[str]:
@@ -188,14 +218,29 @@ def read_run(out: Path) -> dict[str, Any]:
         raise OutputError(f"{files.printable(out)} is no result of labelimg cluster: it has no {RUN}") from None
     except (OSError, ValueError) as error:
         raise OutputError(f"{files.printable(path)} cannot be read: {files.reason(error)}") from error
-    if not (
-        isinstance(description, dict)
-        and isinstance(description.get("settings"), dict)
-        and isinstance(description.get("root"), str)
-        and all(isinstance(description.get(part, {}), dict) for part in ("counts", "seconds"))
-    ):
+    if not (isinstance(description, dict) and _is_of_its_types(description)):
         raise OutputError(f"{files.printable(path)} is not a description of a run")
     return description
+
+
+def _is_of_its_types(description: dict[str, Any]) -> bool:
+    """Whether the parts of run.json that are used again are what they should be; some may be missing."""
+    chosen, forests = description.get("chosen", {}), description.get("spanning_forests", [])
+    numbers = [description.get(part, {}) for part in ("counts", "seconds")]
+    root = description.get("root")
+    return (
+        isinstance(description.get("settings"), dict)
+        and isinstance(root, str)
+        and "\0" not in root
+        and isinstance(chosen, dict)
+        and isinstance(forests, list)
+        and all(isinstance(each, str) for each in forests)
+        and all(isinstance(part, dict) and all(map(_is_number, part.values())) for part in numbers)
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)
 
 
 def read_unreadable(out: Path, root: Path) -> list[Unreadable]:

@@ -20,7 +20,7 @@ from labelimg.lock import Lock
 from labelimg.segmentatimg.labelmaps import ENDINGS
 from labelimg.segmentatimg.methods import DEFAULT, make_method
 from labelimg.segmentatimg.methods.base import Method
-from labelimg.segmentatimg.work import Job, Labelled, outcomes
+from labelimg.segmentatimg.work import Job, Labelled, done_before, outcomes
 
 StrPath = str | os.PathLike[str]
 RUN, LABELS, UNREADABLE = "run.json", "labels.csv", "unreadable.csv"
@@ -106,12 +106,14 @@ def label_folders(
         for folder in sorted({os.path.dirname(job.stem) for job in jobs}):
             files.make_folder(folder)
             files.remove_leftovers(folder)
-        done: list[Labelled | Unreadable | None] = [None] * len(jobs)
-        workers = min(processes or len(os.sched_getaffinity(0)), max(1, len(jobs)))
+        done: list[Labelled | Unreadable | None] = [done_before(job) for job in jobs]
+        left = [index for index, outcome in enumerate(done) if outcome is None]
+        workers = min(processes or len(os.sched_getaffinity(0)), max(1, len(left)))
+        before = len(jobs) - len(left)
         if progress is not None:
-            progress("segmenting", 0, len(jobs))
-        for number, (index, outcome) in enumerate(outcomes(jobs, workers), 1):
-            done[index] = outcome
+            progress("segmenting", before, len(jobs))
+        for number, (index, outcome) in enumerate(outcomes([jobs[index] for index in left], workers), before + 1):
+            done[left[index]] = outcome
             if progress is not None:
                 progress("segmenting", number, len(jobs))
         result = LabelRun(
@@ -167,7 +169,7 @@ def _check_out(out: Path, settings: dict[str, Any], *, overwrite: bool) -> None:
     if not out.is_dir():
         raise OutputError(f"{printable(out)} is not a folder; choose a folder that does not exist yet")
     try:
-        if all(path.name == files.STATE_FOLDER for path in out.iterdir()):
+        if all(path.name == files.STATE_FOLDER or files.is_leftover(path.name) for path in out.iterdir()):
             return
         earlier = json.loads((out / RUN).read_text("utf-8"))["settings"]
         ours = isinstance(earlier, dict) and settings.keys() == earlier.keys()

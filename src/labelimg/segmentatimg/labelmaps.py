@@ -92,7 +92,7 @@ def description_of(path: StrPath) -> str | None:
         with Image.open(path, formats=["PNG"]) as picture:
             text: str | None = picture.info.get("Description")
             return text
-    except (OSError, ValueError, IndexError, SyntaxError):
+    except Exception:  # noqa: BLE001 - on garbage the decoders raise nearly every type there is
         return None
 
 

@@ -55,7 +55,6 @@ class PictureScene:
         self.image = np.ascontiguousarray(image)
         self._images = levels or image_levels(self.image)
         self.paint_alpha, self.edge_alpha = 0.6, 0.5
-        self.edge_fade = 1.0  # lines are made fainter where they would cover all
         self._tone = _tone(self._images)
         self._paint: Pixels = _NO_MAP
         self._palette = np.zeros((256, 4), np.uint8)
@@ -110,7 +109,7 @@ class PictureScene:
         """Fill `out` with image, paint and boundaries."""
         overlay = self._overlay.level(level) if level else None
         paint = self._paint if level == 0 and self.paint_alpha else _NO_MAP
-        edge_alpha = round(256 * self.edge_alpha * self.edge_fade)
+        edge_alpha = round(256 * self.edge_alpha)
         edges = self._edges.levels[level] if self._edges is not None and edge_alpha else _NO_MAP
         image = self._images[level]
         if not (paint.size or overlay is not None or edges.size):

@@ -251,7 +251,7 @@ class Session:
             self._post(lambda: self._painting_came(job, picture, made))
 
     def _painting_came(self, job: Job, picture: Picture, made: Prepared) -> None:
-        if picture.painting is not None:  # it was made twice
+        if picture.painting is not None or self._pictures.get(picture.row) is not picture:  # made twice, or in vain
             made.journal.close()
             return
         picture.busy = False

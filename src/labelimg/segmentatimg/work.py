@@ -53,6 +53,20 @@ class Labelled:
 Outcome = Labelled | Unreadable
 
 
+def done_before(job: Job) -> Labelled | None:
+    """What an earlier run made of an image; None if it has not, or the image, the method or a parameter is another."""
+    place = f"{job.stem}_labels{ENDINGS[job.format]}"
+    if not os.path.exists(place) or (job.preview and not os.path.exists(f"{job.stem}_preview.jpg")):
+        return None
+    known = _known(place)
+    try:
+        if known is None or known.get("recipe") != _recipe(job):
+            return None
+    except UnreadableImageError:
+        return None
+    return Labelled(job.image, place, known["segments"], known["width"], known["height"], 0.0, True)
+
+
 def label_one(job: Job) -> Outcome:
     """Segment one image and write its label map and preview, or find that it was done.
 
@@ -62,11 +76,11 @@ def label_one(job: Job) -> Outcome:
     place = f"{job.stem}_labels{ENDINGS[job.format]}"
     preview = f"{job.stem}_preview.jpg"
     try:
+        earlier = done_before(job)
+        if earlier is not None:
+            return earlier
         recipe = _recipe(job)
-        known = _known(place)
-        if known is not None and known.get("recipe") == recipe and (not job.preview or os.path.exists(preview)):
-            return Labelled(job.image, place, known["segments"], known["width"], known["height"], 0.0, True)
-        if known is None and files.is_there(place):
+        if files.is_there(place) and _known(place) is None:
             return Unreadable(
                 job.image, f"{os.path.basename(place)} is there and was not made by labelimg: move it away"
             )
@@ -122,8 +136,9 @@ def _known(place: str) -> dict[str, Any] | None:
     """What a label map of ours says about itself."""
     try:
         known = json.loads(description_of(place) or "")
-        return known if {"recipe", "segments", "width", "height"} <= known.keys() else None
-    except (ValueError, AttributeError):
+        whole = all(type(known[name]) is int for name in ("segments", "width", "height"))
+        return known if whole and "recipe" in known else None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 
 

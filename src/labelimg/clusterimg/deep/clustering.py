@@ -60,6 +60,7 @@ def deep_cluster(
     exclude: Sequence[str] = (),
     threads: int | None = None,
     cache: FeatureCache | None = None,
+    report: bool = True,
     progress: Stage | None = None,
 ) -> Clustering:
     """Group the images of a folder, or of several, by what a deep model sees; with `out`, sort them into folders there.
@@ -148,4 +149,5 @@ def deep_cluster(
         cache=cache,
         clock=clock,
         read=decoded or read_many,
+        report=report,
     )

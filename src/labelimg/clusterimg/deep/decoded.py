@@ -13,6 +13,7 @@ from labelimg.clusterimg.extraction import stamp
 from labelimg.clusterimg.features import Features
 from labelimg.decoding import Shrink
 from labelimg.images import Unreadable, read_many
+from labelimg.thumbnail import Thumbnail
 
 T = TypeVar("T")
 
@@ -32,11 +33,20 @@ class Decoded:
     stamps: Mapping[str, tuple[int, int]]
 
     def __call__(
-        self, paths: Sequence[str], shrink: Shrink, use: Callable[[NDArray[np.uint8]], T], *, threads: int
+        self,
+        paths: Sequence[str],
+        shrink: Shrink,
+        use: Callable[[NDArray[np.uint8]], T],
+        *,
+        threads: int,
+        keep_thumbnail: Callable[[str, bytes], object] | None = None,
     ) -> Iterator[tuple[int, T | Unreadable]]:
-        """Yield (index, use(pixels)) for each path in order, (index, Unreadable) where it cannot be read."""
+        """Yield (index, use(pixels)) for each path in order, (index, Unreadable) where it cannot be read.
+
+        Of pixels that are kept, the thumbnail has their size and shape, which are not those of the file.
+        """
         others = [path for path in paths if shrink != self.shrink or self.stamps.get(path) != stamp(path)]
-        read = read_many(others, shrink, use, threads=threads)
+        read = read_many(others, shrink, use, threads=threads, keep_thumbnail=keep_thumbnail)
         waiting = iter(others)
         following = next(waiting, None)
         pixels = self.pixels.stacked()
@@ -47,4 +57,9 @@ class Decoded:
             elif path in self.unreadable:
                 yield index, self.unreadable[path]
             else:
-                yield index, use(pixels[self.places[path]])
+                kept = pixels[self.places[path]]
+                if keep_thumbnail is not None:
+                    thumbnail = Thumbnail()
+                    thumbnail.of_pixels(kept)
+                    keep_thumbnail(path, thumbnail.jpeg)
+                yield index, use(kept)

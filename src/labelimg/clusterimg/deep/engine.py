@@ -60,6 +60,10 @@ class DeepEngine:
             means = averaged(features, how.neighbours, seed=how.seed, memory=memory // 4, progress=told)
         return DeepGrouper(features, means, how)
 
+    def found(self) -> dict[str, Any]:
+        """Nothing: what was chosen is told with what was tried."""
+        return {}
+
 
 _EMBEDDING_BYTES = 3 * 4 * 2048  # of an image while its batch is clustered: the embedding as it is and standardised
 

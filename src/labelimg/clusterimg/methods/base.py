@@ -28,12 +28,16 @@ def parameter(default: int, help: str, low: int, high: int) -> Any:
 class Method(ABC):
     """A way to compare images, with its parameters.
 
-    name: as on the command line. default_threshold: measured, see docs/quality.md. dtype: of the features. size, scale:
-    what images are shrunk to, (width, height) or a factor; at most one of them, None for what the method prefers.
+    name: as on the command line. default_threshold: measured, see docs/quality.md. squared: whether 1 - similarity goes
+    with the square of how far images differ. looked_at: how many images a threshold is found by, for what that costs.
+    dtype: of the features. size, scale: what images are shrunk to, (width, height) or a factor; at most one of them,
+    None for what the method prefers.
     """
 
     name: ClassVar[str]
     default_threshold: ClassVar[float]
+    squared: ClassVar[bool] = False
+    looked_at: ClassVar[int] = 1000
     dtype: ClassVar[type]
 
     size: tuple[int, int] | None = None

@@ -27,6 +27,7 @@ class Orb(Method):
 
     name: ClassVar[str] = "orb"
     default_threshold: ClassVar[float] = 0.22
+    looked_at: ClassVar[int] = 200
     dtype: ClassVar[type] = np.uint8
 
     orb_size: int = parameter(400, "the longest side, in pixels, at which keypoints are looked for", 32, 8192)

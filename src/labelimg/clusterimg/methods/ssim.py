@@ -31,6 +31,8 @@ class Ssim(Method):
 
     name: ClassVar[str] = "ssim"
     default_threshold: ClassVar[float] = 0.68
+    squared: ClassVar[bool] = True
+    looked_at: ClassVar[int] = 200
     dtype: ClassVar[type] = np.uint8
 
     def __post_init__(self) -> None:

@@ -26,6 +26,8 @@ class TemplateMatching(Method):
 
     name: ClassVar[str] = "tm"
     default_threshold: ClassVar[float] = 0.92
+    squared: ClassVar[bool] = True
+    looked_at: ClassVar[int] = 400
     dtype: ClassVar[type] = np.uint8
 
     @property

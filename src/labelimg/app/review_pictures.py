@@ -1,0 +1,134 @@
+"""Thumbnails for a review: from the run's own file, else decoded, in threads and never in the way of the hand."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from PySide6.QtCore import QObject, QSize, Qt, Signal
+from PySide6.QtGui import QImage, QPixmap
+
+from labelimg.clusterimg.gallery import picture_size
+from labelimg.clusterimg.thumbnails import Thumbnails
+from labelimg.decoding import Shrink, read
+from labelimg.errors import UnreadableImageError
+
+Key = tuple[str, int]  # the name of an image, and the width of the room for it, in pixels of the screen
+
+_KEPT_BYTES = 200_000_000
+_WAITING = 400  # what is asked for and not shown yet; what was scrolled past is forgotten
+_KEPT_SIDE = 160  # of the run's thumbnails
+_ENLARGED = 1.3  # how much they may be enlarged
+_THREADS = 2
+
+
+class Pictures(QObject):
+    """Gives the thumbnails that are at hand, and tells by `ready` when another has come."""
+
+    ready = Signal(str)
+    _read = Signal(str, int, object)
+
+    def __init__(self, thumbnails: Thumbnails, path_of: Callable[[str], str]) -> None:
+        super().__init__()
+        self._thumbnails = thumbnails
+        self._path_of = path_of
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="labelimg-thumbnail")
+        self._wanted: OrderedDict[Key, None] = OrderedDict()
+        self._coming: set[Key] = set()  # what is being read just now
+        self._known: OrderedDict[Key, QPixmap | None] = OrderedDict()
+        self._latest: dict[str, int] = {}
+        self._bytes = 0
+        self._closed = False
+        self._read.connect(self._keep)
+
+    def get(self, name: str, side: int) -> QPixmap | None:
+        """The picture of a name for a room of this width, if it is at hand.
+
+        Else it will come, and one of another size is given if there is one.
+        """
+        key = name, side
+        if key in self._known:
+            self._known.move_to_end(key)
+            return self._known[key]
+        if key not in self._wanted and key not in self._coming and not self._closed:
+            self._wanted[key] = None
+            while len(self._wanted) > _WAITING:
+                self._wanted.popitem(last=False)
+            self._pool.submit(self._take)
+        other = self._latest.get(name)
+        return None if other is None else self._known.get((name, other))
+
+    def is_unreadable(self, name: str) -> bool:
+        """Whether the picture was tried and cannot be read."""
+        side = self._latest.get(name)
+        return side is not None and self._known.get((name, side), 0) is None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all that was asked for has come."""
+        return not self._wanted and not self._coming
+
+    def close(self) -> None:
+        """Read no more."""
+        self._closed = True
+        self._wanted.clear()
+        self._pool.shutdown(cancel_futures=True)
+        self._thumbnails.close()
+
+    def _take(self) -> None:
+        try:
+            (name, side), _ = self._wanted.popitem()  # what was asked for last is in sight now
+        except KeyError:
+            return
+        self._coming.add((name, side))
+        image = self._image(name, side)
+        if not self._closed:
+            self._read.emit(name, side, image)
+
+    def _image(self, name: str, side: int) -> QImage | None:
+        if side <= _KEPT_SIDE * _ENLARGED:
+            jpeg = self._thumbnails.get(name)
+            image = QImage.fromData(jpeg) if jpeg else QImage()
+            if not image.isNull():
+                return _fitted(image, side)
+        try:
+            pixels = read(self._path_of(name), Shrink(colour=True, longest=side))
+        except UnreadableImageError:
+            return None
+        height, width = pixels.shape[:2]
+        return _fitted(QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888), side)
+
+    def _keep(self, name: str, side: int, image: QImage | None) -> None:
+        self._coming.discard((name, side))
+        pixmap = None if image is None else QPixmap.fromImage(image)
+        self._forget(self._known.pop((name, side), None))
+        self._known[name, side] = pixmap
+        before = self._latest.get(name)
+        self._latest[name] = side
+        if before is not None and before != side:
+            self._forget(self._known.pop((name, before), None))
+        self._bytes += _bytes(pixmap)
+        while self._bytes > _KEPT_BYTES and len(self._known) > 1:
+            (old, old_side), gone = self._known.popitem(last=False)
+            if self._latest.get(old) == old_side:
+                del self._latest[old]
+            self._forget(gone)
+        self.ready.emit(name)
+
+    def _forget(self, pixmap: QPixmap | None) -> None:
+        self._bytes -= _bytes(pixmap)
+
+
+def _bytes(pixmap: QPixmap | None) -> int:
+    return 0 if pixmap is None else 4 * pixmap.width() * pixmap.height()
+
+
+def _fitted(image: QImage, side: int) -> QImage:
+    """The image in what a screen shows fastest, as large as its room is, but not much enlarged."""
+    width, height = picture_size(side)
+    factor = min(width / max(1, image.width()), height / max(1, image.height()))
+    if factor < 1 or 1 < factor < _ENLARGED:
+        keep, smooth = Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+        image = image.scaled(QSize(width, height), keep, smooth)
+    return image.convertToFormat(QImage.Format.Format_RGB32)

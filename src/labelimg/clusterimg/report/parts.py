@@ -1,0 +1,195 @@
+"""The images of the page as the script reads them: the first part in the page, the others in files beside it.
+
+A page from the disk may not fetch, but it may load scripts. So each part is one: a call with the images in it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from binascii import b2a_base64
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+from json.encoder import encode_basestring_ascii as quoted
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+
+from labelimg import files
+from labelimg.clusterimg.report.layout import PART, Layout
+from labelimg.clusterimg.report.reading import Result
+from labelimg.clusterimg.tables import REPORT_PARTS
+from labelimg.clusterimg.thumbnails import Thumbnails
+from labelimg.errors import printable
+from labelimg.thumbnail import size_of
+
+_CLUSTERS_IN_PAGE = 500
+
+
+class Images:
+    """Makes of a slot what the script knows of its image."""
+
+    def __init__(self, result: Result, layout: Layout, thumbnails: Thumbnails) -> None:
+        self._result = result
+        self._layout = layout
+        self._thumbnails = thumbnails
+        # Names ascend in both, mostly as the same rows: then none has to be looked for.
+        self._same = len(thumbnails) == len(result.names)
+
+    def of(self, slots: Iterable[int]) -> str:
+        """A JSON array of the images of the slots."""
+        return "[" + ",\n".join(map(self.one, slots)) + "]"
+
+    def one(self, slot: int) -> str:
+        """[name, URL, JPEG as base64, width, height, similarity, greatest similarity, to whom] in JSON."""
+        result, layout = self._result, self._layout
+        row = int(layout.rows[slot])
+        name = result.names[row]
+        jpeg = self._jpeg(row, name)
+        width, height = size_of(jpeg) if jpeg else (0, 0)
+        other = int(layout.other[row])
+        whom = "null" if other < 0 else quoted(printable(result.names[other]))
+        base64 = b2a_base64(jpeg, newline=False).decode()
+        return (
+            f'[{quoted(printable(name))},"{self.url(row)}","{base64}",{width},{height},'
+            f"{_number(layout.direct[row])},{_number(layout.best[row])},{whom}]"
+        )
+
+    def url(self, row: int) -> str:
+        """Where the file of an image is, relative to the page."""
+        result = self._result
+        if result.written[row]:
+            return relative_url(result.written[row])
+        path = os.path.relpath(os.path.join(result.root, result.names[row]), result.out.absolute())
+        return relative_url(path)
+
+    def _jpeg(self, row: int, name: str) -> bytes:
+        if self._same and self._thumbnails.name(row) == name:
+            return self._thumbnails.get(row) or b""
+        return self._thumbnails.get(name) or b""
+
+
+def relative_url(path: str) -> str:
+    """A path as a URL that leads from the page to it, whatever bytes it is made of."""
+    return quote(os.fsencode(path), safe="/")
+
+
+def begins_part(start: bytes) -> bool:
+    """Whether a file that begins like this is a part of a page."""
+    return start.startswith(b'labelimg("')
+
+
+def digest(result: Result, layout: Layout) -> str:
+    """What tells the parts of one report from those of another."""
+    told = blake2b(digest_size=8)
+    for name, written in zip(result.names, result.written, strict=True):
+        told.update(name.encode(errors="surrogateescape") + b"\0" + written.encode(errors="surrogateescape") + b"\0")
+    for array in (layout.rows, result.cluster, result.pairs.similarity, layout.misses.i, layout.misses.j):
+        told.update(np.ascontiguousarray(array).tobytes())
+    return told.hexdigest()
+
+
+def page_data(result: Result, layout: Layout, images: Images, texts: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """What the script in the page is given, and in JSON the images of its first part."""
+    n = len(result.names)
+    clusters = list(_clusters(result, layout))
+    in_page = clusters if n <= PART else clusters[:_CLUSTERS_IN_PAGE]
+    data = {
+        "run": digest(result, layout),
+        "folder": REPORT_PARTS,
+        "heads": texts.pop("heads"),
+        "part": PART,
+        "parts": n > PART,
+        "images": n,
+        "outliers": int(np.count_nonzero(result.cluster < 0)),
+        "clusterCount": len(clusters),
+        "clusters": in_page,
+        "pairs": {
+            "links": _pairs(result, layout, "links"),
+            "misses": _pairs(result, layout, "misses"),
+        },
+        "map": _map(result, layout) if n <= PART else None,
+        **texts,
+    }
+    return data, images.of(range(min(n, PART)))
+
+
+def write_parts(result: Result, layout: Layout, images: Images, run: str) -> Iterator[str]:
+    """Write the files beside the page of more than PART images; yields their names, relative to the output folder."""
+    n = len(result.names)
+    if n <= PART:
+        return
+    files.make_folder(result.out / REPORT_PARTS)
+
+    def write(name: str, content: str) -> str:
+        path = Path(REPORT_PARTS, f"{name}.js")
+        files.write_atomic(
+            result.out / path, f"labelimg({quoted(run)},{content});\n".encode("ascii"), binary=True, durable=False
+        )
+        return path.as_posix()
+
+    for part in range(1, -(-n // PART)):
+        yield write(f"part_{part}", images.of(range(part * PART, min(n, (part + 1) * PART))))
+    yield write("names", "[" + ",\n".join(quoted(printable(result.names[row])) for row in layout.rows.tolist()) + "]")
+    clusters = list(_clusters(result, layout))
+    if len(clusters) > _CLUSTERS_IN_PAGE:
+        yield write("clusters", json.dumps(clusters, separators=(",", ":")))
+    rows = {row for pairs in (layout.links, layout.misses) for row in (*pairs.i.tolist(), *pairs.j.tolist())}
+    slots = sorted(int(layout.slots[row]) for row in rows)
+    yield write("pairs", "[" + ",\n".join(f"[{slot},{images.one(slot)}]" for slot in slots) + "]")
+    if result.places is not None:
+        yield write("map", json.dumps(_map(result, layout), separators=(",", ":")))
+
+
+def _clusters(result: Result, layout: Layout) -> Iterator[list[Any]]:
+    """[folder, images, tightness, URL of the folder] of each."""
+    firsts: dict[int, int] = {}
+    stands = np.flatnonzero((result.cluster >= 0) & (result.representative == np.arange(len(result.names))))
+    firsts.update(zip(result.cluster[stands].tolist(), stands.tolist(), strict=True))
+    sizes = result.sizes.tolist()
+    for number, (folder, tight) in enumerate(zip(result.folders, layout.tightness.tolist(), strict=True)):
+        row = firsts.get(number, -1)
+        url = relative_url(os.path.dirname(result.written[row])) if row >= 0 and result.written[row] else ""
+        yield [
+            printable(folder),
+            sizes[number],
+            None if math.isnan(tight) else round(tight, 4),
+            f"{url}/" if url else "",
+        ]
+
+
+def _pairs(result: Result, layout: Layout, kind: str) -> list[list[Any]]:
+    """[slot, slot, similarity, where they are] of each pair."""
+    pairs = layout.links if kind == "links" else layout.misses
+    listed = []
+    for i, j, similarity in zip(pairs.i.tolist(), pairs.j.tolist(), pairs.similarity.tolist(), strict=True):
+        one, two = (_where(result, row) for row in (i, j))
+        text = f"in {one}" if kind == "links" else "both outliers" if one == two else f"{one} and {two}"
+        listed.append([int(layout.slots[i]), int(layout.slots[j]), round(similarity, 4), text])
+    return listed
+
+
+def _where(result: Result, row: int) -> str:
+    number = int(result.cluster[row])
+    return "an outlier" if number < 0 else printable(result.folders[number])
+
+
+def _map(result: Result, layout: Layout) -> dict[str, list[int]] | None:
+    """Places of the slots, each from 0 to 4095, -1 where an image has none."""
+    if result.places is None:
+        return None
+    places = result.places[layout.rows]
+    known = ~np.isnan(places).any(axis=1)
+    low, high = (bound(places[known], axis=0) if known.any() else np.zeros(2) for bound in (np.min, np.max))
+    wide = float(max((high - low).max(), 1e-12))
+    middle = (low + high) / 2
+    whole = np.full(places.shape, -1, np.int64)
+    whole[known] = np.rint(((places[known] - middle) / wide + 0.5) * 4095)
+    return {"x": whole[:, 0].tolist(), "y": whole[:, 1].tolist()}
+
+
+def _number(value: float) -> str:
+    return "null" if math.isnan(value) else f"{value:.4f}"
