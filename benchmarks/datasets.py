@@ -19,12 +19,12 @@ DIR/stamps/            drawings and cut-out photographs on white, 320 x 320 JPEG
 DIR/stamps.csv         file,group
 DIR/tiles/             nine parts each of the photographs, no pixel in two of them; 60 have 1 to 6 near-duplicates
 DIR/tiles.csv          file,group
-DIR/clothes/           600 clothes, enlarged to 224 x 224 JPEG; 60 have 1 to 6 near-duplicates
-DIR/clothes.csv        file,group
 DIR/samples/           sample_0, sample_1, sample_2: 2,000 more clothes each, none of them in fashion, to tune by
 DIR/samples.csv        file,group
 DIR/categories/        372 drawings and photographs of things on white, in 15 categories, to tune by
 DIR/categories.csv     file,group
+DIR/clothes/           600 clothes, enlarged to 224 x 224 JPEG; 60 have 1 to 6 near-duplicates
+DIR/clothes.csv        file,group
 
 Another seed makes other near-duplicates of other pictures: sets to try on what was tuned on the first.
 """
@@ -433,9 +433,9 @@ BUILDERS: dict[str, Callable[[Path, Path], None]] = {
     "fashion": build_fashion,
     "stamps": build_stamps,
     "tiles": build_tiles,
-    "clothes": build_clothes,
     "samples": build_samples,
     "categories": build_categories,
+    "clothes": build_clothes,
 }
 
 

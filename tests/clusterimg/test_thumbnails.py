@@ -113,7 +113,8 @@ def test_a_short_jpeg_is_its_own_thumbnail(tmp_path: Path) -> None:
     scene(64, 40).save(tmp_path / "a.jpg")
     thumbnail = Thumbnail()
     read(str(tmp_path / "a.jpg"), GREY, thumbnail=thumbnail)
-    assert thumbnail.jpeg == (tmp_path / "a.jpg").read_bytes()
+    file = (tmp_path / "a.jpg").read_bytes()
+    assert (thumbnail.jpeg[:2], thumbnail.jpeg[2 + 4 + len("labelimg 64x40") :]) == (file[:2], file[2:])
     assert size_of(thumbnail.jpeg) == (64, 40)
     assert size_of(b"no picture") == (0, 0)
 
@@ -160,6 +161,10 @@ def test_what_was_kept_is_read_again_by_row_and_name(
             assert thumbnails.name(row) == name
             assert thumbnails.row(name) == row
             assert thumbnails.get(row) == thumbnails.get(name) == (jpeg or None)
+        assert thumbnails.are_of(some) == bool(some)
+        assert not thumbnails.are_of([*some, "z"])
+        turned = np.arange(len(some))[::-1]
+        assert list(thumbnails.get_many(turned)) == jpegs[::-1]
         assert thumbnails.get(len(some)) is None
         assert thumbnails.get("no such name") is None
 

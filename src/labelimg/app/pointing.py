@@ -122,7 +122,7 @@ class PointingControl(QObject):
         """Take the windows away; the annotations are kept."""
         if self.pointing is not None:
             self.pointing.leave()
-        self.pointing = self.picture = None
+        self.pointing = self.picture = self._levels = None
         self.annotations.hide()
         self.found.hide()
         self.annotations.canvas.show_scene(None)
@@ -199,18 +199,18 @@ class PointingControl(QObject):
         if self.busy:
             self._again = True  # with the annotations as they are by then
             return
-        prompts = pointing.history.prompts
+        prompts, levels = pointing.history.prompts, self._levels
 
         def work() -> tuple[Found, PictureScene]:
             found = pointing.find(prompts)
-            return found, self._scene_of(pointing, found)
+            return found, self._scene_of(pointing, found, levels)
 
         self.found.state.setText(f"{FIND[self.wish.tool].lower().rstrip('e')}ing…")
         self._work(work, self._show_found)
 
-    def _scene_of(self, pointing: Pointing, found: Found) -> PictureScene:
+    def _scene_of(self, pointing: Pointing, found: Found, levels: Any) -> PictureScene:
         """What was found over the image: all but the foreground dark, or each object in a colour."""
-        scene = PictureScene(pointing.image, self._levels)
+        scene = PictureScene(pointing.image, levels)
         edges = EdgePyramid(edges_of(found.objects.astype(np.int32) + 1).levels[0])
         scene.set_segments(found.objects.astype(np.int32) + 1, edges)
         scene.edge_alpha = 0.9

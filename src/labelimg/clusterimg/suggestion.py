@@ -64,16 +64,16 @@ class _Evidence:
     score: NDArray[np.float64]
 
 
-def suggest_for(
+def sample_for(
     features: Features,
     method: Method,
     *,
     threads: int = 1,
     progress: Callable[[int, int], None] | None = None,
-) -> Suggestion:
-    """The threshold for all images of the features, from a sample as large as the method can look at in a moment."""
+) -> Similarities:
+    """The similarities of a sample of the features that is as large as the method can look at in a moment."""
     rows = choose_rows(len(features), method.looked_at)
-    return suggest(sample_similarities(features, method, rows, threads=threads, progress=progress), method)
+    return sample_similarities(features, method, rows, threads=threads, progress=progress)
 
 
 def suggest(similarities: Similarities, method: Method) -> Suggestion:

@@ -281,4 +281,4 @@ def _unreadable(result: Result) -> str:
 
 def _footer(result: Result) -> str:
     version = str(result.run.get("versions", {}).get("labelimg-suite", ""))
-    return f"Images of {_text(str(result.root))}. Made by labelimg {_text(version)}; keys: <kbd>?</kbd>"
+    return f"Made by labelimg {_text(version)}. Keys: <kbd>?</kbd>"
