@@ -89,6 +89,7 @@ screenshots: $(VENV)/.installed-dev .screen-tools demo/.photos ## make the pictu
 	@$(BIN)/python benchmarks/screenshots_pointing.py demo/photos docs/images </dev/null
 	@$(BIN)/python benchmarks/review_screenshots.py demo/photos docs/images </dev/null
 	@$(BIN)/python benchmarks/report_screenshots.py demo/photos docs/images </dev/null
+	@$(BIN)/python benchmarks/threshold_screenshots.py demo/photos docs/images </dev/null
 
 datasets: $(DATA)/.built ## build the labelled data sets in bench-data/ (downloads 180 MB of Debian packages)
 

@@ -703,9 +703,30 @@ def test_thumbnails_are_let_go_of_past_their_room(person: Person, monkeypatch: p
     assert set(pictures._latest) <= {name for name, _ in pictures._known}
 
 
+def test_a_thumbnail_that_is_small_for_its_room_is_followed_by_a_sharp_picture(
+    sit: Callable[[Path], Person], tmp_path: Path
+):
+    save(tmp_path / "in/a.jpg", photograph("coffee", 1200, 900), quality=90)
+    save(tmp_path / "in/b.jpg", photograph("coffee", 1200, 900), quality=80)
+    save(tmp_path / "in/small.png", photograph("moon", 40, 30))
+    labelimg.cluster(tmp_path / "in", out=tmp_path / "out", threshold=0.69)
+    person = sit(tmp_path / "out")
+    for side in (96, 352):
+        person.gallery.set_side(side)
+        person.view.grab()
+        person.until(lambda: person.controller.pictures.is_idle)
+        sizes = {
+            name: picture.size().toTuple()
+            for (name, at), picture in person.controller.pictures._known.items()
+            if picture is not None and at == side
+        }
+        assert sizes["a.jpg"] == sizes["b.jpg"] == (side, 3 * side // 4)
+    assert sizes["small.png"] == (40, 30)  # no larger than it is
+
+
 def test_what_could_not_be_read_is_tried_again_once_files_have_moved(person: Person):
     pictures, name = person.controller.pictures, "moon.png"
-    pictures._read.emit(name, 77, None)  # as of a file that is being renamed just now
+    pictures._read.emit(name, 77, None, True)  # as of a file that is being renamed just now
     assert pictures.is_unreadable(name)
     person.choose("coffee.png")
     person.key(Qt.Key.Key_N)

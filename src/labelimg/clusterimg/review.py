@@ -15,6 +15,7 @@ import numpy as np
 from labelimg.cache import FeatureCache
 from labelimg.clusterimg.applying import carry_out, check_finished, check_tables, finish, write_tables
 from labelimg.clusterimg.arrangement import OUTLIERS, OUTLIERS_NAME, Arrangement, Change, History
+from labelimg.clusterimg.continuing import remove_leftovers_of_tables
 from labelimg.clusterimg.folders import end_renames
 from labelimg.clusterimg.review_journal import ReviewJournal, read_journal, replayed
 from labelimg.clusterimg.standing import Standing, folders_of, read_plan, standing_of
@@ -68,6 +69,7 @@ class Review:
         self.brought_back, self.lost = 0, ""
         try:
             check_finished(self.out)
+            remove_leftovers_of_tables(self.out)
             finish(self.out)
             end_renames(self.out)
             self.run = read_run(self.out)

@@ -25,6 +25,7 @@ from labelimg.clusterimg.methods.base import Method
 from labelimg.clusterimg.threshold import Similarities, choose_rows, sample_similarities
 
 _FEW = 16  # of fewer images nothing can be told
+_UNLIKE = 0.02  # the share of pairs that must be unlike by the method's own threshold for anything to be told
 _STEP = 0.005
 _BINS = 2048
 _TAIL = 10  # pairs of unlike images that are more similar than where the extrapolation begins
@@ -84,6 +85,8 @@ def suggest(similarities: Similarities, method: Method) -> Suggestion:
     s, default = len(similarities), method.default_threshold
     if s < _FEW:
         return Suggestion(default, f"the method's own; {_images(s)}: too few to tell another", s)
+    if np.quantile(similarities.values, _UNLIKE) > default:
+        return Suggestion(default, f"the method's own; {_images(s)}, nearly all alike: none to tell unlike ones by", s)
     # Where 1 - similarity is a square its root is what has a distribution of a plain shape, and steps of one size.
     shape = _root if method.squared else np.asarray
     back = _unrooted if method.squared else float

@@ -196,6 +196,10 @@ def test_a_training_that_goes_on_is_the_same_as_one_in_one_go(colours, tmp_path)
     parts = labelimg.train(colours, out=tmp_path / "parts.ckpt", epochs=4, resume=True, **long)
     assert parts.epochs == whole.epochs == 4
     assert parts.loss == whole.loss
+    with pytest.raises(UsageError, match=r"parts\.ckpt was trained for more than 1 epochs already: name more"):
+        labelimg.train(colours, out=tmp_path / "parts.ckpt", epochs=1, resume=True, **long)
+    again = labelimg.train(colours, out=tmp_path / "parts.ckpt", epochs=4, resume=True, **long)
+    assert (again.epochs, again.loss) == (4, whole.loss)
     with pytest.raises(UsageError, match=r"parts\.ckpt was trained with latent 3, not 4"):
         labelimg.train(colours, out=tmp_path / "parts.ckpt", resume=True, **{**long, "latent": 4})
 

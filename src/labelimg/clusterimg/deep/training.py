@@ -22,6 +22,8 @@ from labelimg.errors import ModelError, OutputError, UsageError, printable
 from labelimg.images import Unreadable, find_images
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from labelimg.clusterimg.deep.checkpoints import Checkpoint
     from labelimg.clusterimg.deep.models import Model
     from labelimg.clusterimg.results import Settings
@@ -164,8 +166,9 @@ def train(
 
         earlier = read_checkpoint(target)
         _check_resumed(earlier, how, target)
+    loss = _prepared(how, device, clock)
     found = _pixels(folders, how, data, thread_count(threads), clock)
-    return _trained(target, how, data, found, earlier, device, thread_count(threads), clock)
+    return _trained(target, how, data, found, earlier, loss, device, thread_count(threads), clock)
 
 
 def check_target(target: Path, *, resume: bool, overwrite: bool) -> None:
@@ -236,14 +239,25 @@ def trained_beside(
                 if dict(checkpoint.training) == _told(training, data) | {"done": False}:
                     interrupted = checkpoint
             check_target(target, resume=True, overwrite=True)
+        loss = _prepared(training, device, clock)
         found = _pixels(folders, training, data, threads, clock)
-        _trained(target, training, data, found, interrupted, device, threads, clock)
+        _trained(target, training, data, found, interrupted, loss, device, threads, clock)
         checkpoint = read_checkpoint(target)
     return str(target), of_autoencoder(str(target), checkpoint.model()), found
 
 
 def _told(how: Training, data: dict[str, Any]) -> dict[str, Any]:
     return {"settings": asdict(how), "data": data}
+
+
+def _prepared(how: Training, device: str, clock: Clock) -> nn.Module:
+    """The loss; what cannot be had, nor computed on, is said before anything is decoded."""
+    from labelimg.clusterimg.deep.devices import device_of
+    from labelimg.clusterimg.deep.fitting import loss_of
+
+    device_of(device)
+    with clock.stage("loading the model"):
+        return loss_of(how)
 
 
 def _pixels(folders: Sequence[Folder], how: Training, data: dict[str, Any], threads: int, clock: Clock) -> Decoded:
@@ -280,6 +294,7 @@ def _trained(
     data: dict[str, Any],
     pictures: Decoded,
     earlier: Checkpoint | None,
+    loss: nn.Module,
     device: str,
     threads: int,
     clock: Clock,
@@ -293,6 +308,7 @@ def _trained(
                 pictures.pixels.stacked(),
                 replace(how, batch_size=size),
                 target,
+                loss=loss,
                 told=_told(how, data),
                 resume=earlier is not None,
                 device=device,
