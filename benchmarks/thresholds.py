@@ -31,7 +31,7 @@ from labelimg.clusterimg.features import features_of
 from labelimg.clusterimg.linkage import link
 from labelimg.clusterimg.methods import NAMES, make_method
 from labelimg.clusterimg.pairs import components
-from labelimg.clusterimg.suggestion import suggest, suggest_for
+from labelimg.clusterimg.suggestion import sample_for, suggest
 from labelimg.clusterimg.threshold import Similarities, choose_rows, curve_of, sample_similarities
 from quality import load
 
@@ -109,7 +109,7 @@ def rows_of(name: str, folder: Path, data: str) -> list[Row]:
         best = max(f1_of(own, linkage.labels(int(k)))[0] for k in np.unique(linkage.joins(levels)))
         whole = Similarities(np.arange(len(chosen)), len(chosen), pairs.similarity)
         fits = len(pairs) == len(chosen) * (len(chosen) - 1) // 2 and len(chosen) <= method.looked_at
-        found = suggest(whole, method) if fits else suggest_for(features, method, threads=2)
+        found = suggest(whole if fits else sample_for(features, method, threads=2), method)
         f1, false = f1_of(own, linkage.labels(int(linkage.joins(np.array([found.threshold]))[0])))
         rows.append(Row(subset, len(chosen), best, f1, false, found.threshold, found.reason))
     return rows
@@ -170,7 +170,7 @@ def print_planted(counts: list[int]) -> None:
             truth = np.r_[np.arange(count), numbers]
             features = features_of([*hashes, *(twin for _, twin in twins)], np.uint64)
             began = time.perf_counter()
-            found = suggest_for(features, method, threads=2)
+            found = suggest(sample_for(features, method, threads=2), method)
             took = time.perf_counter() - began
             cells = [f"{len(truth):,}", f"{size} x {size}", f"{found.threshold:.3f}", f"{took:.2f}"]
             for threshold in (found.threshold, 0.69):

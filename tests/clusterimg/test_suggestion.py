@@ -10,13 +10,19 @@ import pytest
 import labelimg
 from labelimg.clusterimg.features import Features, features_of
 from labelimg.clusterimg.methods import NAMES, make_method
+from labelimg.clusterimg.methods.base import Method
 from labelimg.clusterimg.pairs import components
-from labelimg.clusterimg.suggestion import suggest, suggest_for
+from labelimg.clusterimg.suggestion import Suggestion, sample_for, suggest
 from labelimg.clusterimg.threshold import Similarities
 from labelimg.errors import UsageError
 from pictures import photograph, save
 
 HASH = make_method("imagehash")
+
+
+def suggest_for(features: Features, method: Method, threads: int = 1) -> Suggestion:
+    """As a run finds it."""
+    return suggest(sample_for(features, method, threads=threads), method)
 
 
 def hashes(count: int, groups: int = 0, size: int = 2, flips: int = 12, seed: int = 0) -> tuple[Features, np.ndarray]:

@@ -101,7 +101,7 @@ def test_labelimg_merge_ends_a_run_that_was_not_merged_with_the_same_result(colo
     with labelimg.FeatureCache() as cache:
         own = {"model": model, "clusters": [3], "batch_size": 9, "cache": cache}
         at_once = labelimg.deep_cluster(colours, **own)
-        apart = labelimg.deep_cluster(colours, merge=False, out=tmp_path / "out", **own)
+        apart = labelimg.deep_cluster(colours, merge=False, out=tmp_path / "out", report=False, **own)
         assert apart.decoded == 0
         assert len(apart.clusters) == 6
         merged = labelimg.merge(tmp_path / "out", cache=cache)
@@ -276,9 +276,9 @@ def test_training_and_embedding_decode_each_file_once_but_see_what_changed_in_be
     decoded: list[str] = []
     read, fit = images.read, fitting.fit
 
-    def counted(path: str, shrink: Any) -> Any:
+    def counted(path: str, shrink: Any, **how: Any) -> Any:
         decoded.append(Path(path).name)
-        return read(path, shrink)
+        return read(path, shrink, **how)
 
     monkeypatch.setattr(images, "read", counted)
     own = {"model": "autoencoder", "training": TINY, "clusters": [3], "threads": 2}
