@@ -17,7 +17,7 @@ from labelimg.cache import FeatureCache
 from labelimg.clusterimg.batches import SIGNATURE_SIZE, signature
 from labelimg.clusterimg.engine import Made, Source
 from labelimg.clusterimg.features import Features, FeatureStore
-from labelimg.clusterimg.thumbnails import MOST_BYTES, Collected
+from labelimg.clusterimg.thumbnails import MOST_BYTES
 from labelimg.decoding import Shrink
 from labelimg.images import Unreadable, read_many
 
@@ -44,6 +44,14 @@ class Reader(Protocol):
         ...
 
 
+class Thumbnails(Protocol):
+    """Collects thumbnails, as `thumbnails.Collected` does."""
+
+    def add(self, jpeg: bytes) -> None:
+        """Keep the thumbnail of the next image; empty where it has none."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Extracted:
     """Features of the images that could be read.
@@ -67,7 +75,7 @@ def extract(
     memory: int,
     with_signatures: bool = False,
     cache: FeatureCache | None = None,
-    thumbnails: Collected | None = None,
+    thumbnails: Thumbnails | None = None,
     read: Reader = read_many,
     progress: Callable[[int, int], None] | None = None,
 ) -> Extracted:
