@@ -103,6 +103,11 @@ def test_clustering_accounts_for_every_file_and_undoing_leaves_none(corpus, tmp_
     assert check_accounted_for(names, out) == (clustered, unreadable)
     printed, _, how = run(*arguments, "--no-merge", files=1)
     assert (how["status"], printed.splitlines()[0]) == (0, "all is done already")
+    for command in (["report", out], ["review", out, "--plan", out / "clusters.csv"]):
+        _, _, how = run(*command, files=len(names))
+        assert how["status"] == 0
+    assert check_accounted_for(names, out) == (clustered, unreadable)
+    assert "<script>alert" not in (out / "report.html").read_text("utf-8", "surrogateescape")
     _, _, how = run("undo", out, files=1)
     assert (how["status"], out.exists()) == (0, False)
     assert snapshot(folder) == before
@@ -135,6 +140,13 @@ def test_masks_and_stamp_go_over_every_file(corpus, tmp_path):
     assert how["status"] == 0
     assert list((masks / "good").glob("a_mask_*.png"))
     _, _, how = run("masks", folder, "--out", masks, files=len(names))
+    assert how["status"] == 0
+
+
+@pytest.mark.skipif(not ALL, reason="make test-faults")
+def test_a_threshold_is_found_among_bad_files(corpus, tmp_path):
+    folder, names = corpus
+    _, _, how = run("threshold", folder, "--table", "--cache", tmp_path / "cache", files=len(names))
     assert how["status"] == 0
 
 

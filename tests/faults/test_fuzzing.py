@@ -391,3 +391,69 @@ def test_masks_of_names_that_lead_elsewhere_stay_in_their_folder(place):
     (place / "masks").mkdir()
     save_masks(place / "masks", "a", {(1, 2, 3): np.ones((4, 4), np.uint8)})
     assert [path.name for path in (place / "masks").iterdir()] == ["a_mask_(R:1,G:2,B:3).png"]
+
+
+def copied_result(place: Path) -> None:
+    """`out`, a finished run of `in` that is made once, and `precious` beside them."""
+    if not (place / "whole").exists():
+        make_album(place / "in")
+        (place / "precious").mkdir()
+        save(place / "precious/a.png", photograph("moon"))
+        labelimg.cluster(place / "in", out=place / "out", threads=1)
+        with labelimg.Review(place / "out") as review:
+            review.move(["moon.png"], "night")
+        (place / "out").rename(place / "whole")
+    shutil.rmtree(place / "out", ignore_errors=True)
+    subprocess.run(["cp", "-a", place / "whole", place / "out"], check=True)
+
+
+@often
+@given(data=st.data())
+def test_changed_tables_and_pending_changes_of_a_review_stay_within_the_folder(place, data):
+    copied_result(place)
+    out = place / "out"
+    images = {path.read_bytes() for path in out.rglob("*.png")}
+    elsewhere = contents(place / "precious"), contents(place / "in")
+    name = data.draw(st.sampled_from(["run.json", "clusters.csv", ".labelimg/review.jsonl", "report.json"]))
+    if name == "clusters.csv":
+        lines = [line.split(",") for line in (out / name).read_text("utf-8").splitlines()]
+        at = data.draw(st.integers(0, len(lines) - 1))
+        lines[at] = [each for each in mutated(data.draw, lines[at], place) or [] if isinstance(each, str)]
+        text = "\n".join(",".join(line) for line in lines) + "\n"
+        (out / name).write_bytes(text.encode("utf-8", "surrogatepass"))
+    else:
+        parts = (out / name).read_text("utf-8").splitlines(keepends=True)
+        parts = parts if name.endswith("jsonl") else ["".join(parts)]
+        at = data.draw(st.integers(0, len(parts) - 1))
+        try:
+            parts[at] = json.dumps(mutated(data.draw, json.loads(parts[at]), place)) + "\n"
+        except ValueError:  # lines with a checksum
+            parts[at] = parts[at][:9] + data.draw(st.text(max_size=20)).replace("\n", "") + "\n"
+        (out / name).write_bytes("".join(parts).encode("utf-8", "surrogatepass"))
+    action = data.draw(st.sampled_from(["report", "review", "undo"]))
+    try:
+        if action == "report":
+            labelimg.write_report(out)
+        elif action == "undo":
+            labelimg.undo(out)
+        else:
+            with labelimg.Review(out) as review:
+                review.apply()
+    except LabelimgError as error:
+        assert "\n" not in str(error)
+    assert (contents(place / "precious"), contents(place / "in")) == elsewhere
+    assert action == "undo" or {path.read_bytes() for path in out.rglob("*.png")} == images
+    assert {path.name for path in place.iterdir()} <= {"in", "out", "precious", "whole"}
+
+
+@pytest.mark.parametrize("written", ["../precious/a.png", "PLACE/precious/a.png", "results/../../precious/a.png"])
+def test_the_page_shows_no_image_that_lies_elsewhere(place, written):
+    copied_result(place)
+    table = place / "out/clusters.csv"
+    lines = table.read_text("utf-8").splitlines()
+    row = lines[1].split(",")
+    for column in (0, 3):
+        changed = [*row[:column], written.replace("PLACE", str(place)), *row[column + 1 :]]
+        table.write_text("\n".join([lines[0], ",".join(changed), *lines[2:]]) + "\n", "utf-8")
+        with pytest.raises(LabelimgError, match="names images that lie elsewhere"):
+            labelimg.write_report(place / "out")

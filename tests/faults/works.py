@@ -64,6 +64,23 @@ def finish(root: Path) -> None:
     output.finish(out_of(root))
 
 
+def review(root: Path) -> None:
+    """Bring images into other clusters, those that are not there yet, and apply that."""
+    wanted = {
+        "moon.png": "night",
+        "chelsea.png": "night",
+        "copies/coffee.jpg": "outliers",
+        "astronaut.png": "cluster_1",
+        "rocket.png": "cluster_0",
+    }
+    with labelimg.Review(out_of(root)) as opened:
+        for image, cluster in wanted.items():
+            there = opened.outliers if cluster == "outliers" else opened.clusters.get(cluster, ())
+            if image not in there:
+                opened.move([image], cluster)
+        opened.apply()
+
+
 # ---------------------------------------------------------------------------------------------------------- painting
 
 RED, GREEN, BLUE = (204, 0, 0), (0, 204, 0), (0, 0, 204)
@@ -179,8 +196,10 @@ WORKS: dict[str, Callable[[Path], None]] = {
         f"images and batches {mode}": after(make_images, partial(cluster, merge=False, transfer=mode))
         for mode in ("copy", "move")
     },
+    "images and a result": after(make_images, partial(cluster, transfer="copy")),
     "images and a move": after(make_images, partial(cluster, transfer="move")),
     "merge": merge,
+    "review": review,
     "undo": undo,
     "undo again": undo_again,
     "finish": finish,
@@ -203,7 +222,7 @@ def warm_up() -> None:
         root = Path(place)
         for number, names in enumerate(
             [
-                ("images and batches copy", "merge", "undo"),
+                ("images and batches copy", "merge", "review", "undo"),
                 ("stamps", "stamp", "paint", "label"),
             ]
         ):

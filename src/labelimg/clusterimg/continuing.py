@@ -17,7 +17,7 @@ from labelimg.clusterimg.flow import Batch, Merged
 from labelimg.clusterimg.kept import WORTH_KEEPING_S, Begun, Kept, as_json
 from labelimg.clusterimg.record import Record, is_being_undone, is_plain, lstat, read_record, record_tables
 from labelimg.clusterimg.results import Clustering, Settings, clustering_of
-from labelimg.clusterimg.tables import RUN, SIMILARITIES
+from labelimg.clusterimg.tables import REPORT_PARTS, RUN, SIMILARITIES
 from labelimg.errors import LabelimgError, OutputError, printable
 from labelimg.images import Found, Unreadable
 
@@ -149,8 +149,8 @@ def adopt_tables(out: Path, begun: Begun | None) -> None:
 
 
 def remove_leftovers_of_tables(out: Path) -> None:
-    """Remove what a run that was killed while it wrote tables left."""
-    for folder in (out, out / SIMILARITIES):
+    """Remove what was left by whoever was killed while it wrote tables; the caller holds the lock."""
+    for folder in (out, out / SIMILARITIES, out / REPORT_PARTS, out / files.STATE_FOLDER):
         files.remove_leftovers(folder)
 
 

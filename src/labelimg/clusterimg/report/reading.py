@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from labelimg.clusterimg import kernels
 from labelimg.clusterimg.pairs import Pairs, no_pairs
+from labelimg.clusterimg.record import is_inside
 from labelimg.clusterimg.tables import (
     CLUSTERS,
     FOUND,
@@ -69,7 +70,7 @@ def read_result(out: Path) -> Result:
     """The result in `out`; raises OutputError where there is none or its tables are not what a run wrote."""
     run = read_run(out)
     root = Path(run["root"])
-    names, where, firsts, written = _clusters(out)
+    names, where, firsts, written = _clusters(out, root)
     rows = {name: row for row, name in enumerate(names)}
     cluster, folders, representative = _groups(where, firsts, rows)
     pairs = _pairs(_tables(out), rows)
@@ -133,7 +134,7 @@ def to_representative(result: Result) -> tuple[NDArray[np.float64], NDArray[np.f
     return direct, best, other
 
 
-def _clusters(out: Path) -> tuple[list[str], list[str], list[str], list[str]]:
+def _clusters(out: Path, root: Path) -> tuple[list[str], list[str], list[str], list[str]]:
     path = out / CLUSTERS
     try:
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as lines:
@@ -144,6 +145,12 @@ def _clusters(out: Path) -> tuple[list[str], list[str], list[str], list[str]]:
     except (OSError, ValueError, csv.Error) as error:
         raise OutputError(f"{printable(path)} cannot be read: {error}") from error
     names, where, firsts, written = ([row[k] for row in rows] for k in range(4))
+    within = (os.path.join(root, ""), os.path.join(os.path.abspath(out), ""))
+    odd = (name for name in names if name.startswith("/") or ".." in name)  # of images added by hand they lead to `out`
+    if not all(not place or is_inside(place) for place in written) or not all(
+        os.path.normpath(os.path.join(root, name)).startswith(within) for name in odd
+    ):
+        raise OutputError(f"{printable(path)} names images that lie elsewhere")
     return names, where, firsts, written
 
 
