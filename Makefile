@@ -84,10 +84,12 @@ SCREEN_LIBRARIES := libegl1 libgl1 libxkbcommon0 libdbus-1-3 libfontconfig1 libx
 		fi; \
 	fi
 
-screenshots: $(VENV)/.installed-demo demo/.photos ## make the pictures of the windows for the README
+screenshots: $(VENV)/.installed-dev .screen-tools demo/.photos ## make the pictures of the windows for the README
 	@$(BIN)/python benchmarks/screenshots.py demo/photos docs/images </dev/null
 	@$(BIN)/python benchmarks/screenshots_pointing.py demo/photos docs/images </dev/null
 	@$(BIN)/python benchmarks/review_screenshots.py demo/photos docs/images </dev/null
+	@$(BIN)/python benchmarks/report_screenshots.py demo/photos docs/images </dev/null
+	@$(BIN)/python benchmarks/threshold_screenshots.py demo/photos docs/images </dev/null
 
 datasets: $(DATA)/.built ## build the labelled data sets in bench-data/ (downloads 180 MB of Debian packages)
 

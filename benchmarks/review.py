@@ -29,7 +29,10 @@ from PySide6.QtCore import QPoint, Qt, qInstallMessageHandler
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from labelimg.clusterimg.applying import write_tables
 from labelimg.clusterimg.folders import apply, plan_transfers, record_tables
+from labelimg.clusterimg.report import write_report
+from labelimg.clusterimg.standing import standing_of
 from labelimg.clusterimg.thumbnails import Collected
 
 FRAME_MS = 1000 / 60
@@ -75,6 +78,8 @@ def make_result(place: Path, images: int, clusters: int) -> Path:
             if of[row] < clusters and first.setdefault(int(of[row]), name) != name:
                 table.writerow((first[int(of[row])], name, f"{rng.uniform(0.7, 1):.6f}"))
     record_tables(out, ["run.json", "clusters.csv", "similarities/batch_0.csv", "thumbnails.bin"])
+    write_tables(standing_of(out, run))
+    write_report(out, make_thumbnails=False)
     return out
 
 
@@ -100,7 +105,7 @@ def opening(out: Path, times: int) -> list[float]:
         "from PySide6.QtWidgets import QApplication; app = QApplication([]); "
         "from labelimg.clusterimg.review import Review; from labelimg.app.review_controller import ReviewController; "
         "review = Review(sys.argv[1]); c = ReviewController(review); c.show(); app.processEvents(); "
-        "c.window.grab(); print(1000 * (time.time() - float(sys.argv[2]))); c._close()"
+        "c.window.grab(); print(1000 * (time.time() - float(sys.argv[2]))); c.close()"
     )
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     found = []
@@ -208,7 +213,7 @@ def measure(out: Path) -> None:
     controller.window.zoom.leave()
     begun = time.perf_counter()
     review.apply()
-    report(f"applying {len(rows)} moves", [1000 * (time.perf_counter() - begun)], 2000)
+    report(f"applying {len(rows)} moves, report included", [1000 * (time.perf_counter() - begun)], 2000)
     controller.close()
 
 

@@ -200,6 +200,7 @@ def busy_rows(bench: Bench, folder: Path) -> list[tuple[str, list[float], float]
     rng = np.random.default_rng(2)
     spent: dict[bool, list[float]] = {False: [], True: []}
     bench.canvas.fit()
+    bench.until(lambda: bench.controller.session._pictures[1].complete and not crew.doing())  # nothing else is wanted
     for turn, busy in enumerate((False, True) * 2):
         if busy:
             jobs = [

@@ -33,7 +33,7 @@ class Thumbnail:
         """Take a JPEG file that is small enough as it is; whether it was."""
         if len(data) > _SMALL_FILE or max(self.size) > LONGEST or orientation != 1:
             return False
-        self.jpeg = bytes(data)
+        self.jpeg = self._with_size(data)
         return True
 
     def of_pixels(self, pixels: Pixels, order: str = "RGB") -> None:
@@ -45,8 +45,11 @@ class Thumbnail:
             jpeg = simplejpeg.encode_jpeg(pixels[..., None], _QUALITY, "GRAY", "Gray")
         else:
             jpeg = simplejpeg.encode_jpeg(pixels, _QUALITY, order, "420")
+        self.jpeg = self._with_size(jpeg)
+
+    def _with_size(self, jpeg: bytes) -> bytes:
         said = b"%s%dx%d" % (_SAYS_SIZE, *self.size)
-        self.jpeg = b"".join([jpeg[:2], b"\xff\xfe", (2 + len(said)).to_bytes(2, "big"), said, jpeg[2:]])
+        return b"".join([jpeg[:2], b"\xff\xfe", (2 + len(said)).to_bytes(2, "big"), said, jpeg[2:]])
 
     def of_planes(self, planes: Pixels) -> None:
         """Make it of Y, Cb, Cr (h, w, 3) as they are shown."""

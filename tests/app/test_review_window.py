@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,7 +24,7 @@ from labelimg.app.review_commands import COMMANDS
 from labelimg.app.review_controller import ReviewController
 from labelimg.app.review_dialogs import ApplyDialog, NameDialog
 from labelimg.clusterimg.review import Review
-from pictures import ALBUM_GROUPS, ALBUM_LONE, make_album, truncated_png
+from pictures import ALBUM_GROUPS, ALBUM_LONE, make_album, photograph, save, truncated_png
 
 NONE = Qt.KeyboardModifier.NoModifier
 CTRL = Qt.KeyboardModifier.ControlModifier
@@ -140,7 +141,7 @@ class Person:
 
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
-    labelimg.cluster(make_album(tmp_path / "album"), out=tmp_path / "out")
+    labelimg.cluster(make_album(tmp_path / "album"), out=tmp_path / "out", threshold=0.69)
     return tmp_path / "out"
 
 
@@ -566,6 +567,43 @@ def test_an_image_that_cannot_be_read_is_said_so_and_can_be_moved(sit: Callable[
     person.window.zoom.grab()
 
 
+def test_names_that_no_screen_can_show_do_no_harm(sit: Callable[[Path], Person], tmp_path: Path):
+    album = make_album(tmp_path / "album")
+    for name in (b"line\nbreak.png", b"no \xff text.png", b"<b>bold & amp.png"):
+        save(Path(os.fsdecode(os.path.join(os.fsencode(album), name))), photograph("coffee"))
+    labelimg.cluster(album, out=tmp_path / "out", threshold=0.69)
+    results = os.fsencode(tmp_path / "out/results")
+    os.rename(results + b"/cluster_0", results + b"/c\xffps\n & <i>")
+    person = sit(tmp_path / "out")
+    odd = os.fsdecode(b"c\xffps\n & <i>")
+    assert odd in person.clusters
+    name = os.fsdecode(b"no \xff text.png")
+    person.choose(name)
+    QTest.mouseMove(person.view, person.place(name) + QPoint(2, 2))
+    person.key(Qt.Key.Key_Space)
+    person.until(lambda: person.window.zoom.is_sharp)
+    person.window.zoom.grab()
+    person.key(Qt.Key.Key_Space, on=person.window.zoom)
+    person.key(Qt.Key.Key_O)
+    person.choose(name)
+    person.key(Qt.Key.Key_T)
+    dialog = person.dialog(NameDialog)
+    person.type("ps", dialog.line)
+    person.key(Qt.Key.Key_Return, on=dialog.line)
+    assert name in person.clusters[odd] and person.review.pending == ()
+    person.choose("moon.png")
+    person.drag(person.place("moon.png"), person.place(name))
+    person.apply()
+    assert b"moon.png" in os.listdir(results + b"/c\xffps\n & <i>")
+    person.choose(name)
+    person.key(Qt.Key.Key_F2)
+    editor = person.gallery.editor
+    assert editor is not None
+    editor.setText("cups")
+    person.key(Qt.Key.Key_Return, on=editor)
+    assert name in person.clusters["cups"]
+
+
 # ------------------------------------------------------------------------------------------- applying and leaving
 
 
@@ -663,6 +701,39 @@ def test_thumbnails_are_let_go_of_past_their_room(person: Person, monkeypatch: p
     assert pictures._bytes == sum(4 * p.width() * p.height() for p in pictures._known.values() if p is not None)
     assert pictures._bytes <= 300_000 + 4 * 400 * 400
     assert set(pictures._latest) <= {name for name, _ in pictures._known}
+
+
+def test_a_thumbnail_that_is_small_for_its_room_is_followed_by_a_sharp_picture(
+    sit: Callable[[Path], Person], tmp_path: Path
+):
+    save(tmp_path / "in/a.jpg", photograph("coffee", 1200, 900), quality=90)
+    save(tmp_path / "in/b.jpg", photograph("coffee", 1200, 900), quality=80)
+    save(tmp_path / "in/small.png", photograph("moon", 40, 30))
+    labelimg.cluster(tmp_path / "in", out=tmp_path / "out", threshold=0.69)
+    person = sit(tmp_path / "out")
+    for side in (96, 352):
+        person.gallery.set_side(side)
+        person.view.grab()
+        person.until(lambda: person.controller.pictures.is_idle)
+        sizes = {
+            name: picture.size().toTuple()
+            for (name, at), picture in person.controller.pictures._known.items()
+            if picture is not None and at == side
+        }
+        assert sizes["a.jpg"] == sizes["b.jpg"] == (side, 3 * side // 4)
+    assert sizes["small.png"] == (40, 30)  # no larger than it is
+
+
+def test_what_could_not_be_read_is_tried_again_once_files_have_moved(person: Person):
+    pictures, name = person.controller.pictures, "moon.png"
+    pictures._read.emit(name, 77, None, True)  # as of a file that is being renamed just now
+    assert pictures.is_unreadable(name)
+    person.choose("coffee.png")
+    person.key(Qt.Key.Key_N)
+    person.apply()
+    person.view.grab()
+    person.until(lambda: pictures.is_idle)
+    assert not pictures.is_unreadable(name)
 
 
 def test_chosen_rows_are_an_array_of_their_own(person: Person):

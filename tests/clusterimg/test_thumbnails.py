@@ -18,6 +18,7 @@ from labelimg import files
 from labelimg.cache import FeatureCache
 from labelimg.clusterimg.extraction import extract
 from labelimg.clusterimg.methods import make_method
+from labelimg.clusterimg.methods.imagehash import ImageHash
 from labelimg.clusterimg.thumbnails import THUMBNAILS, Collected, Thumbnails
 from labelimg.decoding import Shrink, read
 from labelimg.jpeg import with_bare_planes
@@ -113,7 +114,8 @@ def test_a_short_jpeg_is_its_own_thumbnail(tmp_path: Path) -> None:
     scene(64, 40).save(tmp_path / "a.jpg")
     thumbnail = Thumbnail()
     read(str(tmp_path / "a.jpg"), GREY, thumbnail=thumbnail)
-    assert thumbnail.jpeg == (tmp_path / "a.jpg").read_bytes()
+    file = (tmp_path / "a.jpg").read_bytes()
+    assert (thumbnail.jpeg[:2], thumbnail.jpeg[2 + 4 + len("labelimg 64x40") :]) == (file[:2], file[2:])
     assert size_of(thumbnail.jpeg) == (64, 40)
     assert size_of(b"no picture") == (0, 0)
 
@@ -160,6 +162,10 @@ def test_what_was_kept_is_read_again_by_row_and_name(
             assert thumbnails.name(row) == name
             assert thumbnails.row(name) == row
             assert thumbnails.get(row) == thumbnails.get(name) == (jpeg or None)
+        assert thumbnails.are_of(some) == bool(some)
+        assert not thumbnails.are_of([*some, "z"])
+        turned = np.arange(len(some))[::-1]
+        assert list(thumbnails.get_many(turned)) == jpegs[::-1]
         assert thumbnails.get(len(some)) is None
         assert thumbnails.get("no such name") is None
 
@@ -261,12 +267,16 @@ def test_thumbnails_are_the_same_from_any_threads_and_from_the_cache(tmp_path: P
         assert taken(paths, cache, tmp_path / "d", threads=2) == (1, one)  # the broken one is tried each time
 
 
-def test_a_feature_that_came_without_a_thumbnail_is_decoded_for_it_once(tmp_path: Path) -> None:
+def test_a_feature_that_came_without_a_thumbnail_is_decoded_for_it_once_and_not_made_again(tmp_path, monkeypatch):
     paths = photographs(tmp_path / "images")
     with FeatureCache(tmp_path / "cache") as cache:
         extract(paths, make_method("imagehash"), threads=1, memory=1 << 20, cache=cache)
-        assert taken(paths, cache, tmp_path / "a", threads=1)[0] == 6
-        assert taken(paths, cache, tmp_path / "b", threads=1)[0] == 1
+        monkeypatch.setattr(ImageHash, "feature", lambda self, pixels: pytest.fail("made again"))
+        decoded, one = taken(paths, cache, tmp_path / "a", threads=1)
+        assert decoded == 6
+        assert taken(paths, cache, tmp_path / "b", threads=1) == (1, one)
+    monkeypatch.undo()
+    assert taken(paths, None, tmp_path / "c", threads=1) == (6, one)
 
 
 def test_too_many_images_for_the_cache_are_not_decoded_for_their_thumbnails(tmp_path: Path) -> None:

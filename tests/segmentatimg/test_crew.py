@@ -142,6 +142,19 @@ def test_a_worker_that_is_killed_is_said_and_the_next_job_has_another(
     assert reports.crew._hand._process.pid != process
 
 
+def test_ctrl_c_in_the_terminal_leaves_workers_to_their_parent(
+    crews: Callable[..., Reports], photo: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    reports = crews()
+    reports.crew.now(reports.job(photo))
+    reports.until_end(1)
+    process = reports.crew._hand._process.pid
+    os.kill(process, signal.SIGINT)
+    reports.crew.now(reports.job(photo))
+    assert reports.until_end(2)[-1][0].reason == "" and reports.crew._hand._process.pid == process
+    assert capfd.readouterr().err == ""
+
+
 def test_a_killed_worker_of_those_ahead_is_said_and_the_others_jobs_are_done(
     crews: Callable[..., Reports], photo: Path
 ) -> None:

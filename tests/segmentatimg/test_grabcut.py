@@ -32,7 +32,7 @@ BOX = Rect(30, 20, 90, 70)
 def test_an_area_gives_to_the_pixel_what_opencv_gives_iteration_by_iteration():
     image = np.asarray(photograph("coffee"))[::2, ::2].copy()
     height, width = image.shape[:2]
-    box = Rect(width // 4, height // 4, width * 3 // 4, height * 3 // 4)  # looked at with all of the image around
+    box = Rect(width // 6, height // 6, width * 5 // 6, height * 5 // 6)  # looked at with all of the image around
     mask = np.zeros((height, width), np.uint8)
     mask[box.slices] = cv2.GC_PR_FGD
     models = np.zeros((1, 65)), np.zeros((1, 65))

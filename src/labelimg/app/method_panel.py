@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from PySide6.QtCore import QSignalBlocker, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QWheelEvent
+from PySide6.QtCore import QRect, QSignalBlocker, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QIcon, QPainter, QPaintEvent, QWheelEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from labelimg.app.icons import icon
 from labelimg.segmentatimg.methods import NAMES, make_method, method_class
 from labelimg.segmentatimg.methods.base import Field, Method, fields_of
 
@@ -33,6 +34,23 @@ class Slider(QSlider):
     def __init__(self) -> None:
         super().__init__(Qt.Orientation.Horizontal)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Let it pass."""
+        event.ignore()
+
+
+class Choice(QComboBox):
+    """A list of choices that shows that it is one; it leaves the wheel to what it lies in, too."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """The chosen word, and an arrow."""
+        super().paintEvent(event)
+        painter = QPainter(self)
+        side = 14
+        place = QRect(self.width() - side - 6, (self.height() - side) // 2, side, side)
+        icon("down").paint(painter, place, mode=QIcon.Mode.Normal if self.isEnabled() else QIcon.Mode.Disabled)
+        painter.end()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Let it pass."""
@@ -87,7 +105,7 @@ class Parameter(QWidget):
         column.addLayout(top)
         self.slider: Slider | None = None
         if field.kind is str:
-            self.box: Any = QComboBox()
+            self.box: Any = Choice()
             self.box.addItems(list(field.choices))
             self.box.setCurrentText(str(value))
             self.box.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
@@ -153,7 +171,7 @@ class MethodPanel(QScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._method = method
         self.parameters: list[Parameter] = []
-        self.names = QComboBox()
+        self.names = Choice()
         self.names.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.names.addItems(list(NAMES))
         self.names.setCurrentText(method.name)

@@ -81,8 +81,8 @@ class PointingControl(QObject):
         """Whether an image is pointed at."""
         return self.pointing is not None
 
-    def open(self, picture: Picture) -> None:
-        """Point at a picture that is decoded; its annotations of this sitting are still there."""
+    def open(self, picture: Picture) -> str:
+        """Point at a picture that is decoded; its annotations are still there. Gives why it cannot be, if so."""
         assert picture.scene is not None
         image = picture.scene.image
         self._levels = image_levels(image)
@@ -91,8 +91,7 @@ class PointingControl(QObject):
             pointing = self.pointing = self.pointer.begin(image)
         except LabelimgError as error:
             self.pointing = None
-            self.annotations.message.warn(str(error))
-            return
+            return str(error)
         pointing.history = self._histories.setdefault(picture.row, pointing.history)
         name = printable(os.path.basename(picture.path))
         self.annotations.setWindowTitle(f"Annotations - {name}")
@@ -103,6 +102,7 @@ class PointingControl(QObject):
         self._show()
         self.annotations.state.setText("encoding the image… you can point already")
         pointing.when_ready(lambda reason: self.posted.emit(lambda: self._ready(pointing, reason)))
+        return ""
 
     def _ready(self, pointing: Pointing, reason: str) -> None:
         """What has to be there before anything is found is there, or cannot be."""
@@ -122,7 +122,7 @@ class PointingControl(QObject):
         """Take the windows away; the annotations are kept."""
         if self.pointing is not None:
             self.pointing.leave()
-        self.pointing = self.picture = None
+        self.pointing = self.picture = self._levels = None
         self.annotations.hide()
         self.found.hide()
         self.annotations.canvas.show_scene(None)
@@ -199,18 +199,18 @@ class PointingControl(QObject):
         if self.busy:
             self._again = True  # with the annotations as they are by then
             return
-        prompts = pointing.history.prompts
+        prompts, levels = pointing.history.prompts, self._levels
 
         def work() -> tuple[Found, PictureScene]:
             found = pointing.find(prompts)
-            return found, self._scene_of(pointing, found)
+            return found, self._scene_of(pointing, found, levels)
 
         self.found.state.setText(f"{FIND[self.wish.tool].lower().rstrip('e')}ing…")
         self._work(work, self._show_found)
 
-    def _scene_of(self, pointing: Pointing, found: Found) -> PictureScene:
+    def _scene_of(self, pointing: Pointing, found: Found, levels: Any) -> PictureScene:
         """What was found over the image: all but the foreground dark, or each object in a colour."""
-        scene = PictureScene(pointing.image, self._levels)
+        scene = PictureScene(pointing.image, levels)
         edges = EdgePyramid(edges_of(found.objects.astype(np.int32) + 1).levels[0])
         scene.set_segments(found.objects.astype(np.int32) + 1, edges)
         scene.edge_alpha = 0.9

@@ -378,7 +378,8 @@ class ReviewController(QObject):
             self.gallery.show_images(self.review.images)
             self.page.forget_rows()
             self.jobs.later(self.page.read_similarities, self._similarities_came)
-        self.window.zoom.forget()
+        self.pictures.try_again()
+        self.window.zoom.try_again()
         self.show_review()
 
     def close(self) -> None:

@@ -81,7 +81,7 @@ class ApplyDialog(QDialog):
 class NameDialog(QDialog):
     """Lets a cluster be chosen by its name: type a part of it, arrows and Return."""
 
-    chosen = Signal(str)
+    chosen = Signal(object)
 
     def __init__(self, parent: QWidget, title: str, names: Sequence[str], *, new: bool) -> None:
         super().__init__(parent)
@@ -89,6 +89,7 @@ class NameDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.resize(380, 420)
         self._names, self._new = list(names), new
+        self._found: list[str] = []
         self.line = QLineEdit()
         self.line.setPlaceholderText("Name of a cluster, or of a new one" if new else "Name of a cluster")
         self._shown = QStringListModel(self)
@@ -119,18 +120,18 @@ class NameDialog(QDialog):
 
     def _filter(self, text: str) -> None:
         wanted = text.strip().casefold()
-        found = [name for name in self._names if wanted in name.casefold()]
+        self._found = [name for name in self._names if wanted in printable(name).casefold()]
         exact = any(name.casefold() == wanted for name in self._names)
         if self._new and wanted and not exact:
-            found.append(text.strip())
-        self._shown.setStringList(found)
-        if found:
+            self._found.append(text.strip())
+        self._shown.setStringList([printable(name) for name in self._found])
+        if self._found:
             self.list.setCurrentIndex(self._shown.index(0))
 
     def _choose(self) -> None:
-        index = self.list.currentIndex()
-        if index.isValid():
-            name = str(index.data())
+        row = self.list.currentIndex().row()
+        if row >= 0:
+            name = self._found[row]
             self.accept()
             self.chosen.emit(name)
 

@@ -177,7 +177,7 @@ class GalleryView(QAbstractScrollArea):
         self.end_editing()
         rect = self.heading_rect(number)
         place = QRect(MARGIN + FOLD - 8, rect.top() + 5, min(420, rect.width() - 80), rect.height() - 9)
-        self.editor = NameEditor(self.viewport(), self._titles[section].name, place)
+        self.editor = NameEditor(self.viewport(), printable(self._titles[section].name), place)
         self.editor.entered.connect(lambda name: self.renamed.emit(number, name))
         self.editor.left.connect(self._editor_left)
 

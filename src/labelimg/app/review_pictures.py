@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from PySide6.QtCore import QObject, QSize, Qt, Signal
@@ -18,16 +18,16 @@ Key = tuple[str, int]  # the name of an image, and the width of the room for it,
 
 _KEPT_BYTES = 200_000_000
 _WAITING = 400  # what is asked for and not shown yet; what was scrolled past is forgotten
-_KEPT_SIDE = 160  # of the run's thumbnails
-_ENLARGED = 1.3  # how much they may be enlarged
+_ENLARGED = 1.3  # how much a picture may be enlarged to fill its room
+_BLURRED = 8.0  # how much a thumbnail may be until what is sharp has come
 _THREADS = 2
 
 
 class Pictures(QObject):
     """Gives the thumbnails that are at hand, and tells by `ready` when another has come."""
 
-    ready = Signal(str)
-    _read = Signal(str, int, object)
+    ready = Signal(object)
+    _read = Signal(object, int, object, bool)  # a name may be no text that Qt can hold
 
     def __init__(self, thumbnails: Thumbnails, path_of: Callable[[str], str]) -> None:
         super().__init__()
@@ -64,6 +64,12 @@ class Pictures(QObject):
         side = self._latest.get(name)
         return side is not None and self._known.get((name, side), 0) is None
 
+    def try_again(self) -> None:
+        """What could not be read may lie elsewhere by now."""
+        for key in [key for key, pixmap in self._known.items() if pixmap is None]:
+            del self._known[key]
+            self._latest.pop(key[0], None)
+
     @property
     def is_idle(self) -> bool:
         """Whether all that was asked for has come."""
@@ -82,25 +88,33 @@ class Pictures(QObject):
         except KeyError:
             return
         self._coming.add((name, side))
-        image = self._image(name, side)
-        if not self._closed:
-            self._read.emit(name, side, image)
+        for image, is_last in self._images(name, side):
+            if not self._closed:
+                self._read.emit(name, side, image, is_last)
 
-    def _image(self, name: str, side: int) -> QImage | None:
-        if side <= _KEPT_SIDE * _ENLARGED:
-            jpeg = self._thumbnails.get(name)
-            image = QImage.fromData(jpeg) if jpeg else QImage()
-            if not image.isNull():
-                return _fitted(image, side)
+    def _images(self, name: str, side: int) -> Iterator[tuple[QImage | None, bool]]:
+        """The run's thumbnail, enlarged if it is small for the room; then what is sharp, where that is not.
+
+        With each comes whether it is the last; None is for an image that cannot be read.
+        """
+        jpeg = self._thumbnails.get(name)
+        kept = QImage.fromData(jpeg) if jpeg else QImage()
+        if not kept.isNull():
+            is_sharp = _factor(kept, side) <= _ENLARGED
+            yield _fitted(kept, side, most=_BLURRED), is_sharp
+            if is_sharp:
+                return
         try:
             pixels = read(self._path_of(name), Shrink(colour=True, longest=side))
         except UnreadableImageError:
-            return None
+            yield None if kept.isNull() else _fitted(kept, side, most=_BLURRED), True
+            return
         height, width = pixels.shape[:2]
-        return _fitted(QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888), side)
+        yield _fitted(QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888), side), True
 
-    def _keep(self, name: str, side: int, image: QImage | None) -> None:
-        self._coming.discard((name, side))
+    def _keep(self, name: str, side: int, image: QImage | None, is_last: bool) -> None:
+        if is_last:
+            self._coming.discard((name, side))
         pixmap = None if image is None else QPixmap.fromImage(image)
         self._forget(self._known.pop((name, side), None))
         self._known[name, side] = pixmap
@@ -124,11 +138,16 @@ def _bytes(pixmap: QPixmap | None) -> int:
     return 0 if pixmap is None else 4 * pixmap.width() * pixmap.height()
 
 
-def _fitted(image: QImage, side: int) -> QImage:
-    """The image in what a screen shows fastest, as large as its room is, but not much enlarged."""
+def _factor(image: QImage, side: int) -> float:
+    """By how much the image can be enlarged until it fills its room."""
     width, height = picture_size(side)
-    factor = min(width / max(1, image.width()), height / max(1, image.height()))
-    if factor < 1 or 1 < factor < _ENLARGED:
+    return min(width / max(1, image.width()), height / max(1, image.height()))
+
+
+def _fitted(image: QImage, side: int, *, most: float = _ENLARGED) -> QImage:
+    """The image in what a screen shows fastest, as large as its room is, but not enlarged by more than `most`."""
+    factor = _factor(image, side)
+    if factor < 1 or 1 < factor < most:
         keep, smooth = Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
-        image = image.scaled(QSize(width, height), keep, smooth)
+        image = image.scaled(QSize(*picture_size(side)), keep, smooth)
     return image.convertToFormat(QImage.Format.Format_RGB32)

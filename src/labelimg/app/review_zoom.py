@@ -42,7 +42,7 @@ class Zoom(QWidget):
 
     step = Signal(int)  # by so many images; 0 for the first, from -10 ** 9 to 10 ** 9 for the ends
     closed = Signal()
-    _read = Signal(str, object, str)
+    _read = Signal(object, object, str)  # a name may be no text that Qt can hold
 
     def __init__(self, parent: QWidget, path_of: Callable[[str], str], small: Callable[[str], QPixmap | None]) -> None:
         super().__init__(parent)
@@ -86,9 +86,10 @@ class Zoom(QWidget):
         self.hide()
         self.closed.emit()
 
-    def forget(self) -> None:
-        """What was read may lie elsewhere now."""
-        self._asked.clear()
+    def try_again(self) -> None:
+        """What could not be read may lie elsewhere by now."""
+        for name in [name for name, found in self._known.items() if isinstance(found, str)]:
+            del self._known[name]
 
     def close_pool(self) -> None:
         """Read no more."""

@@ -71,7 +71,9 @@ class CurveView(QWidget):
             y = axes.y(float(self._curve.thresholds[self._looked_at]))
             x = axes.x(float(self._curve.expected_pairs[self._looked_at]))
             painter.setPen(QPen(QColor(now.accent), 1))
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)  # one sharp line
             painter.drawLine(QPointF(axes.left, y), QPointF(axes.right, y))
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             painter.setBrush(QColor(now.accent))
             painter.drawEllipse(QPointF(x, y), 4.5, 4.5)
         painter.end()

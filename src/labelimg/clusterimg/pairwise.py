@@ -15,6 +15,7 @@ from labelimg.clusterimg.flow import Groups, Rows
 from labelimg.clusterimg.methods.base import Method
 from labelimg.clusterimg.pairs import components
 from labelimg.clusterimg.tables import library_versions
+from labelimg.clusterimg.threshold import Similarities
 from labelimg.decoding import load_decoders
 
 MOST_PAIRS = 1_000_000  # pairs that are listed one by one; of more only a spanning forest
@@ -23,7 +24,10 @@ _LOADING_S = 2.0  # kernels that take longer are not loaded but compiled
 
 @dataclass(frozen=True, eq=False)
 class PairwiseGrouper:
-    """Images are of one group if a chain of pairs, each more similar than the threshold, leads from one to another."""
+    """Images are of one group if a chain of pairs, each more similar than the threshold, leads from one to another.
+
+    sample: the similarities that the threshold was found in, where it was.
+    """
 
     method: Method
     features: Features
@@ -31,6 +35,7 @@ class PairwiseGrouper:
     threads: int
     memory: int
     most: int | None = MOST_PAIRS
+    sample: Similarities | None = None
 
     def group(self, rows: Rows, progress: Callable[[int, int], None] | None = None) -> Groups:
         """The connected components of the similar pairs; an image without a similar one has the label -1."""
@@ -85,13 +90,15 @@ class PairwiseEngine:
                 with clock.stage("compiling kernels, once"):
                     self._warming.join()
             self._warming.raise_error()
+        sample = None
         if self._threshold is None:
-            from labelimg.clusterimg.suggestion import suggest_for
+            from labelimg.clusterimg.suggestion import sample_for, suggest
 
             with clock.stage("finding the threshold") as told:
-                suggestion = suggest_for(features, self._method, threads=threads, progress=told)
+                sample = sample_for(features, self._method, threads=threads, progress=told)
+                suggestion = suggest(sample, self._method)
             self._threshold, self._reason = suggestion.threshold, suggestion.reason
-        return PairwiseGrouper(self._method, features, self._threshold, threads, memory)
+        return PairwiseGrouper(self._method, features, self._threshold, threads, memory, sample=sample)
 
     def found(self) -> dict[str, Any]:
         """The threshold, and why it is that."""

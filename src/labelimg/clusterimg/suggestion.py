@@ -25,6 +25,7 @@ from labelimg.clusterimg.methods.base import Method
 from labelimg.clusterimg.threshold import Similarities, choose_rows, sample_similarities
 
 _FEW = 16  # of fewer images nothing can be told
+_UNLIKE = 0.02  # the share of pairs that must be unlike by the method's own threshold for anything to be told
 _STEP = 0.005
 _BINS = 2048
 _TAIL = 10  # pairs of unlike images that are more similar than where the extrapolation begins
@@ -63,16 +64,16 @@ class _Evidence:
     score: NDArray[np.float64]
 
 
-def suggest_for(
+def sample_for(
     features: Features,
     method: Method,
     *,
     threads: int = 1,
     progress: Callable[[int, int], None] | None = None,
-) -> Suggestion:
-    """The threshold for all images of the features, from a sample as large as the method can look at in a moment."""
+) -> Similarities:
+    """The similarities of a sample of the features that is as large as the method can look at in a moment."""
     rows = choose_rows(len(features), method.looked_at)
-    return suggest(sample_similarities(features, method, rows, threads=threads, progress=progress), method)
+    return sample_similarities(features, method, rows, threads=threads, progress=progress)
 
 
 def suggest(similarities: Similarities, method: Method) -> Suggestion:
@@ -84,6 +85,8 @@ def suggest(similarities: Similarities, method: Method) -> Suggestion:
     s, default = len(similarities), method.default_threshold
     if s < _FEW:
         return Suggestion(default, f"the method's own; {_images(s)}: too few to tell another", s)
+    if np.quantile(similarities.values, _UNLIKE) > default:
+        return Suggestion(default, f"the method's own; {_images(s)}, nearly all alike: none to tell unlike ones by", s)
     # Where 1 - similarity is a square its root is what has a distribution of a plain shape, and steps of one size.
     shape = _root if method.squared else np.asarray
     back = _unrooted if method.squared else float

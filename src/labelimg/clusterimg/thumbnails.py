@@ -144,6 +144,22 @@ class Thumbnails:
         start = int(self._jpeg_ends[row - 1]) if row else len(_MAGIC)
         return bytes(self._map[start : int(self._jpeg_ends[row])]) or None
 
+    def get_many(self, rows: NDArray[np.int64]) -> Iterator[bytes]:
+        """The JPEGs of several rows, empty where one has no thumbnail."""
+        ends = np.concatenate([[np.uint64(len(_MAGIC))], self._jpeg_ends]).astype(np.int64)
+        for start, stop in zip(ends[rows].tolist(), ends[rows + 1].tolist(), strict=True):
+            yield self._map[start:stop]
+
+    def are_of(self, names: Sequence[str]) -> bool:
+        """Whether the rows are those of these names, in their order."""
+        if len(names) != self._count or not self._count:
+            return False
+        encoded = [os.fsencode(name) for name in names]
+        ends = self._names_start + np.cumsum([len(name) for name in encoded])
+        return np.array_equal(ends, self._name_ends) and self._map[self._names_start : int(ends[-1])] == b"".join(
+            encoded
+        )
+
     def add(self, out: StrPath, more: Iterable[tuple[str, bytes]]) -> Thumbnails:
         """Write the file in `out` again with more, in place of what a name has now; gives it opened.
 

@@ -24,7 +24,7 @@ WORK_SIZE = 1000
 """The longest side, in pixels, of what an iteration works on."""
 ITERATIONS = 5
 _BACKGROUND, _FOREGROUND, _PERHAPS_NOT, _PERHAPS = range(4)  # cv2.GC_BGD, GC_FGD, GC_PR_BGD, GC_PR_FGD
-_ROOM = 0.5  # how much of an area's size is looked at around it, on each side, for the colours of the background
+_ROOM = 0.25  # how much of an area's size is looked at around it, on each side, for the colours of the background
 _REACH = 3  # a mark that leaves its area widens it by so many radii
 _SEED = 1
 

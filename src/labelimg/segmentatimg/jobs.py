@@ -6,6 +6,7 @@ Each job is answered by parts, which come as they are ready, and an end.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -90,6 +91,7 @@ def serve(connection: Connection, parent: int, ahead: bool) -> None:
     """Do jobs until the other end is gone; runs in a process of its own. `ahead`: nobody waits for it yet."""
     import cv2
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal comes to all; the parent ends this one
     if is_first_use():
         for warm_up in (warm_up_painting, warm_up_segmenting) if ahead else (warm_up_segmenting, warm_up_painting):
             warm_up()

@@ -103,7 +103,7 @@ def load_model(
     with memory():
         from labelimg.segmentatimg.sam_adapters import Sam, Sam2
 
-        if "image_encoder.trunk.patch_embed.proj.weight" in state:
+        if getattr(state.get("image_encoder.trunk.patch_embed.proj.weight"), "ndim", 0) == 4:
             if model != "auto":
                 raise UsageError(
                     f"{printable(checkpoint)} is a checkpoint of SAM 2, not of {model}: leave --sam-model out"

@@ -100,7 +100,8 @@ class Sam(_Adapter):
 
 def network_of(torch: Any, shape: dict[str, Any]) -> Any:
     """A network of the package's classes, of the shape that `architecture` gives; it takes no memory (`meta`)."""
-    parts = __import__("segment_anything.modeling", fromlist=["Sam"])
+    from segment_anything import modeling as parts
+
     encoder, size = shape["encoder"], shape["encoder"]["img_size"]
     side = size // encoder["patch_size"]
     with torch.device("meta"):
@@ -135,13 +136,15 @@ class Sam2(_Adapter):
         newer = "obj_ptr_tpos_proj.weight" in state
         version, letter = "2.1" if newer else "2", _SAM2_CONFIGS[form]
         self.name, self.fingerprint = f"sam{version}_hiera_{letter}", fingerprint
-        build = __import__("sam2.build_sam", fromlist=["build_sam2"]).build_sam2
+        from sam2.automatic_mask_generator import SAM2AutomaticMaskGenerator
+        from sam2.build_sam import build_sam2
+        from sam2.sam2_image_predictor import SAM2ImagePredictor
+
         config = f"configs/sam{version}/sam{version}_hiera_{letter}.yaml"
-        network = build(config, ckpt_path=None, device="cpu", mode="eval", apply_postprocessing=False)
+        network = build_sam2(config, ckpt_path=None, device="cpu", mode="eval", apply_postprocessing=False)
         put_in(network, state, self.name)
         self._network = network.eval().to(device)
-        self._predictor = __import__("sam2.sam2_image_predictor", fromlist=["_"]).SAM2ImagePredictor
-        self._generator = __import__("sam2.automatic_mask_generator", fromlist=["_"]).SAM2AutomaticMaskGenerator
+        self._predictor, self._generator = SAM2ImagePredictor, SAM2AutomaticMaskGenerator
         self._options = options
 
     def encode(self, image: Pixels) -> Embedding:

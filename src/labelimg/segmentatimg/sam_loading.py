@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 from labelimg.errors import LabelimgError, MissingExtraError, ModelError, UsageError, printable
@@ -77,7 +78,7 @@ def torch_module() -> Any:
 def package(name: str, extra: str) -> Any:
     """A package of an extra; raises MissingExtraError where it is not installed."""
     try:
-        return __import__(name)
+        return import_module(name)
     except ImportError as error:
         raise MissingExtraError(_install(name, extra, error)) from error
 

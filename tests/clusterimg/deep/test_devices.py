@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import labelimg
-from labelimg import Training
+from labelimg import Training, images
 from labelimg.clusterimg.deep import fitting
 from labelimg.clusterimg.deep.embedding import Embedder
 from labelimg.clusterimg.deep.models import open_model
@@ -58,16 +58,27 @@ def test_lightning_trains_on_the_device_that_was_named_in_mixed_precision_on_a_g
     monkeypatch.setattr(fitting.pl, "Trainer", trainer)
     pixels = np.zeros((8, 16, 16, 3), np.uint8)
     with pytest.raises(TrainerMadeError) as made:
-        fitting.fit(pixels, TINY, tmp_path / "x", told={}, resume=False, device=device, threads=1, progress=None)
+        fitting.fit(
+            pixels,
+            TINY,
+            tmp_path / "x",
+            loss=torch.nn.MSELoss(),
+            told={},
+            resume=False,
+            device=device,
+            threads=1,
+            progress=None,
+        )
     given = made.value.args[0]
     assert {name: given[name] for name in told} == told
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 @pytest.mark.parametrize("call", ["train", "deep_cluster", "embed"])
-def test_a_gpu_that_is_not_there_is_one_line(call, kinds, tmp_path):
+def test_a_gpu_that_is_not_there_is_one_line(call, kinds, tmp_path, monkeypatch):
     with pytest.raises(UsageError, match=r"^device cuda is not there: torch sees no GPU; use cpu or auto$"):
         if call == "train":
+            monkeypatch.setattr(images, "read", lambda *_, **__: pytest.fail("decoded before the device was looked at"))
             labelimg.train(kinds, out=tmp_path / "a.ckpt", training=TINY, device="cuda")
         elif call == "deep_cluster":
             labelimg.deep_cluster(kinds, out=tmp_path / "out", device="cuda")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -91,7 +92,9 @@ def load_plain(path: str | os.PathLike[str]) -> Any:
     """What torch.save wrote, tensors and plain values alone, on the processor; raises ModelError with one line."""
     name = printable(path)
     try:
-        return torch.load(Path(path), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a pickle that torch did not write; it is refused below
+            return torch.load(Path(path), map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise ModelError(f"no such file: {name}; check the spelling") from error
     except OSError as error:

@@ -27,13 +27,14 @@ from labelimg.clusterimg.deep.devices import device_of
 from labelimg.clusterimg.deep.embedding import torch_threads
 from labelimg.clusterimg.deep.losses import PerceptualLoss, pixel_loss
 from labelimg.clusterimg.deep.training import Training
-from labelimg.errors import ModelError
+from labelimg.errors import ModelError, UsageError, printable
 from labelimg.torchvision_loading import import_torchvision
 
 import_torchvision()  # before Lightning, which imports it too
 
 import lightning.pytorch as pl  # noqa: E402
 from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO  # noqa: E402
+from lightning.fabric.utilities.exceptions import MisconfigurationException  # noqa: E402
 from lightning.pytorch.callbacks import EarlyStopping  # noqa: E402
 
 _SAVED_EVERY_S = 30.0
@@ -54,6 +55,7 @@ def fit(
     how: Training,
     target: Path,
     *,
+    loss: nn.Module,
     told: Mapping[str, Any],
     resume: bool,
     device: str,
@@ -67,7 +69,7 @@ def fit(
     order = np.random.default_rng(how.seed).permutation(len(pixels))
     kept = min(len(pixels) - 1, max(1, round(len(pixels) * how.val))) if how.val > 0 else 0
     where = device_of(device)
-    module = _Module(how, told)
+    module = _Module(how, told, loss)
     loaders: dict[str, Any] = {"train_dataloaders": _loader(pixels, order[kept:], how, shuffled=True)}
     if kept:
         loaders["val_dataloaders"] = _loader(pixels, order[:kept], how, shuffled=False)
@@ -96,6 +98,13 @@ def fit(
             trainer.fit(module, **loaders, ckpt_path=str(target) if resume else None, weights_only=True)
         except SystemExit as leaving:  # so Lightning ends after Ctrl-C
             raise KeyboardInterrupt from leaving
+        except MisconfigurationException as error:
+            if not resume or "max_epochs" not in str(error):
+                raise
+            raise UsageError(
+                f"{printable(target)} was trained for more than {how.epochs} epochs already: name more epochs, or "
+                "train anew with --overwrite"
+            ) from error
     if module.best is None:
         raise ModelError("the training came to nothing: its loss is not a finite number; try a smaller lr")
     return Fitted(trainer.current_epoch, module.best.epoch, module.best.loss)
@@ -104,9 +113,10 @@ def fit(
 class _Module(pl.LightningModule):
     """An autoencoder, its loss, and the best weights so far."""
 
-    def __init__(self, how: Training, told: Mapping[str, Any]) -> None:
+    def __init__(self, how: Training, told: Mapping[str, Any], loss: nn.Module) -> None:
         super().__init__()
         self.how = how
+        self.loss = loss
         self.told = dict(told)
         self.best: Checkpoint | None = None
         self.finished = False
@@ -114,7 +124,6 @@ class _Module(pl.LightningModule):
     def build(self) -> None:
         """Make the network with the random numbers of the moment."""
         self.network = Autoencoder(Shape(self.how.size, self.how.latent, self.how.width))
-        self.loss = _loss_of(self.how)
 
     def on_train_epoch_start(self) -> None:
         """Begin each epoch with random numbers of its own, so that a resumed training is the same as one in one go."""
@@ -275,7 +284,8 @@ def disturbed(pictures: Tensor, amount: float) -> Tensor:
     return moved + amount * torch.randn_like(moved[:, :1])
 
 
-def _loss_of(how: Training) -> nn.Module:
+def loss_of(how: Training) -> nn.Module:
+    """The loss of a training; raises UsageError or ModelError where its model cannot be had."""
     if how.loss != "perceptual":
         return pixel_loss(how.loss)
     from labelimg.clusterimg.deep.models import open_model

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from labelimg.clusterimg.batches import available_memory
 from labelimg.clusterimg.clock import Clock, Stage
-from labelimg.clusterimg.deep.decoded import Decoded
+from labelimg.clusterimg.deep.decoded import Decoded, Jpegs
 from labelimg.clusterimg.deep.extra import need
 from labelimg.clusterimg.extraction import extract, stamp
 from labelimg.clusterimg.pipeline import Folder, thread_count, why_none
@@ -22,6 +22,8 @@ from labelimg.errors import ModelError, OutputError, UsageError, printable
 from labelimg.images import Unreadable, find_images
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from labelimg.clusterimg.deep.checkpoints import Checkpoint
     from labelimg.clusterimg.deep.models import Model
     from labelimg.clusterimg.results import Settings
@@ -164,8 +166,9 @@ def train(
 
         earlier = read_checkpoint(target)
         _check_resumed(earlier, how, target)
+    loss = _prepared(how, device, clock)
     found = _pixels(folders, how, data, thread_count(threads), clock)
-    return _trained(target, how, data, found, earlier, device, thread_count(threads), clock)
+    return _trained(target, how, data, found, earlier, loss, device, thread_count(threads), clock)
 
 
 def check_target(target: Path, *, resume: bool, overwrite: bool) -> None:
@@ -236,8 +239,9 @@ def trained_beside(
                 if dict(checkpoint.training) == _told(training, data) | {"done": False}:
                     interrupted = checkpoint
             check_target(target, resume=True, overwrite=True)
-        found = _pixels(folders, training, data, threads, clock)
-        _trained(target, training, data, found, interrupted, device, threads, clock)
+        loss = _prepared(training, device, clock)
+        found = _pixels(folders, training, data, threads, clock, with_thumbnails=out is not None)
+        _trained(target, training, data, found, interrupted, loss, device, threads, clock)
         checkpoint = read_checkpoint(target)
     return str(target), of_autoencoder(str(target), checkpoint.model()), found
 
@@ -246,7 +250,25 @@ def _told(how: Training, data: dict[str, Any]) -> dict[str, Any]:
     return {"settings": asdict(how), "data": data}
 
 
-def _pixels(folders: Sequence[Folder], how: Training, data: dict[str, Any], threads: int, clock: Clock) -> Decoded:
+def _prepared(how: Training, device: str, clock: Clock) -> nn.Module:
+    """The loss; what cannot be had, nor computed on, is said before anything is decoded."""
+    from labelimg.clusterimg.deep.devices import device_of
+    from labelimg.clusterimg.deep.fitting import loss_of
+
+    device_of(device)
+    with clock.stage("loading the model"):
+        return loss_of(how)
+
+
+def _pixels(
+    folders: Sequence[Folder],
+    how: Training,
+    data: dict[str, Any],
+    threads: int,
+    clock: Clock,
+    *,
+    with_thumbnails: bool = False,
+) -> Decoded:
     with clock.stage("finding images"):
         found = find_images(folders, recursive=data["recursive"], include=data["include"], exclude=data["exclude"])
         if not found.paths:
@@ -254,12 +276,20 @@ def _pixels(folders: Sequence[Folder], how: Training, data: dict[str, Any], thre
     with clock.stage("decoding") as told:
         memory, source = available_memory() // 2, PixelSource(how.size)
         stamps = {path: stamp(path) for path in found.paths}
-        read = extract(found.paths, source, threads=threads, memory=memory, progress=told)
+        jpegs = Jpegs(memory=memory // 4)
+        read = extract(
+            found.paths,
+            source,
+            threads=threads,
+            memory=memory,
+            thumbnails=jpegs if with_thumbnails else None,
+            progress=told,
+        )
     if len(read.features) < 2:
         raise UsageError(f"to train needs at least 2 images that can be read; there are {len(read.features)}")
     places = {found.paths[row]: place for place, row in enumerate(read.rows.tolist())}
     unreadable = {each.path: each for each in (*found.unreadable, *read.unreadable)}
-    return Decoded(source.shrink, read.features, places, unreadable, stamps)
+    return Decoded(source.shrink, read.features, places, unreadable, stamps, jpegs.features())
 
 
 def _check_resumed(earlier: Checkpoint, how: Training, target: Path) -> None:
@@ -280,6 +310,7 @@ def _trained(
     data: dict[str, Any],
     pictures: Decoded,
     earlier: Checkpoint | None,
+    loss: nn.Module,
     device: str,
     threads: int,
     clock: Clock,
@@ -293,6 +324,7 @@ def _trained(
                 pictures.pixels.stacked(),
                 replace(how, batch_size=size),
                 target,
+                loss=loss,
                 told=_told(how, data),
                 resume=earlier is not None,
                 device=device,

@@ -28,7 +28,6 @@ from labelimg.clusterimg.tables import FOUND, MAP, NEAR_MISSES
 from labelimg.clusterimg.threshold import Curve, choose_rows, curve_of, sample_similarities
 from labelimg.clusterimg.thumbnails import Collected
 
-_SAMPLE = 1000  # images of which all similarities are computed, at most
 _MISSES = 200  # pairs that are kept
 _LOWEST = 0.15  # below the threshold a pair is no near miss
 # Processor seconds that may be spent on a look at the similarities: some, and some for each image. By counts and not by
@@ -98,12 +97,15 @@ def _looked(
         return None, no_pairs(), None
     budget = _SOME_S + _EACH_S * n
     each = _pair_seconds(method, features)
-    rows = choose_rows(n, min(_SAMPLE, max(2, int((2 * budget / each) ** 0.5))))
-    sample = sample_similarities(features, method, rows, threads=grouper.threads)
+    sample = grouper.sample
+    if sample is None:
+        rows = choose_rows(n, min(method.looked_at, max(2, int((2 * budget / each) ** 0.5))))
+        sample = sample_similarities(features, method, rows, threads=grouper.threads)
+    rows = sample.rows
     floor = max(grouper.threshold - _LOWEST, -1.0)
     near = np.flatnonzero(sample.values > floor)
-    (i, j), similarity = sample.pair(near), sample.values[near]
-    of_sample = _apart(rows[i], rows[j], similarity, labels)
+    i, j = sample.pair(near)
+    of_sample = _apart(rows[i], rows[j], sample.values[near], labels)
     curve = curve_of(sample)
     if len(rows) == n:
         return curve, of_sample, None

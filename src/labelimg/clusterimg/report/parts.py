@@ -9,7 +9,7 @@ import json
 import math
 import os
 from binascii import b2a_base64
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from json.encoder import encode_basestring_ascii as quoted
 from pathlib import Path
@@ -30,46 +30,40 @@ _CLUSTERS_IN_PAGE = 500
 
 
 class Images:
-    """Makes of a slot what the script knows of its image."""
+    """Makes of slots what the script knows of their images."""
 
     def __init__(self, result: Result, layout: Layout, thumbnails: Thumbnails) -> None:
         self._result = result
         self._layout = layout
         self._thumbnails = thumbnails
-        # Names ascend in both, mostly as the same rows: then none has to be looked for.
-        self._same = len(thumbnails) == len(result.names)
+        self._same = thumbnails.are_of(result.names)  # mostly: then none has to be looked for
+        self._root = relative_url(os.path.relpath(result.root, result.out.absolute())) + "/"
 
-    def of(self, slots: Iterable[int]) -> str:
-        """A JSON array of the images of the slots."""
-        return "[" + ",\n".join(map(self.one, slots)) + "]"
-
-    def one(self, slot: int) -> str:
-        """[name, URL, JPEG as base64, width, height, similarity, greatest similarity, to whom] in JSON."""
-        result, layout = self._result, self._layout
-        row = int(layout.rows[slot])
-        name = result.names[row]
-        jpeg = self._jpeg(row, name)
-        width, height = size_of(jpeg) if jpeg else (0, 0)
-        other = int(layout.other[row])
-        whom = "null" if other < 0 else quoted(printable(result.names[other]))
-        base64 = b2a_base64(jpeg, newline=False).decode()
-        return (
-            f'[{quoted(printable(name))},"{self.url(row)}","{base64}",{width},{height},'
-            f"{_number(layout.direct[row])},{_number(layout.best[row])},{whom}]"
+    def of(self, slots: Sequence[int]) -> list[str]:
+        """Of each slot [name, URL, JPEG as base64, width, height, similarity, greatest similarity, to whom] in JSON."""
+        names, layout = self._result.names, self._layout
+        rows = layout.rows[np.asarray(slots, np.int64)]
+        jpegs = self._thumbnails.get_many(rows) if self._same else map(self._thumbnails.get, (names[k] for k in rows))
+        told = zip(
+            rows.tolist(), jpegs, *(of[rows].tolist() for of in (layout.direct, layout.best, layout.other)), strict=True
         )
+        return [self._told(row, jpeg or b"", *others) for row, jpeg, *others in told]
+
+    def _told(self, row: int, jpeg: bytes, direct: float, best: float, other: int) -> str:
+        name = quoted(printable(self._result.names[row]))
+        width, height = size_of(jpeg) if jpeg else (0, 0)
+        base64 = b2a_base64(jpeg, newline=False).decode("ascii")
+        whom = "null" if other < 0 else quoted(printable(self._result.names[other]))
+        return f'[{name},"{self.url(row)}","{base64}",{width},{height},{_number(direct)},{_number(best)},{whom}]'
 
     def url(self, row: int) -> str:
         """Where the file of an image is, relative to the page."""
-        result = self._result
-        if result.written[row]:
-            return relative_url(result.written[row])
-        path = os.path.relpath(os.path.join(result.root, result.names[row]), result.out.absolute())
-        return relative_url(path)
+        written = self._result.written[row]
+        return relative_url(written) if written else self._root + relative_url(self._result.names[row])
 
-    def _jpeg(self, row: int, name: str) -> bytes:
-        if self._same and self._thumbnails.name(row) == name:
-            return self._thumbnails.get(row) or b""
-        return self._thumbnails.get(name) or b""
+
+def _array(parts: Sequence[str]) -> str:
+    return "[" + ",\n".join(parts) + "]"
 
 
 def relative_url(path: str) -> str:
@@ -114,7 +108,7 @@ def page_data(result: Result, layout: Layout, images: Images, texts: dict[str, A
         "map": _map(result, layout) if n <= PART else None,
         **texts,
     }
-    return data, images.of(range(min(n, PART)))
+    return data, _array(images.of(range(min(n, PART))))
 
 
 def write_parts(result: Result, layout: Layout, images: Images, run: str) -> Iterator[str]:
@@ -132,14 +126,15 @@ def write_parts(result: Result, layout: Layout, images: Images, run: str) -> Ite
         return path.as_posix()
 
     for part in range(1, -(-n // PART)):
-        yield write(f"part_{part}", images.of(range(part * PART, min(n, (part + 1) * PART))))
-    yield write("names", "[" + ",\n".join(quoted(printable(result.names[row])) for row in layout.rows.tolist()) + "]")
+        yield write(f"part_{part}", _array(images.of(range(part * PART, min(n, (part + 1) * PART)))))
+    yield write("names", _array([quoted(printable(result.names[row])) for row in layout.rows.tolist()]))
     clusters = list(_clusters(result, layout))
     if len(clusters) > _CLUSTERS_IN_PAGE:
         yield write("clusters", json.dumps(clusters, separators=(",", ":")))
     rows = {row for pairs in (layout.links, layout.misses) for row in (*pairs.i.tolist(), *pairs.j.tolist())}
     slots = sorted(int(layout.slots[row]) for row in rows)
-    yield write("pairs", "[" + ",\n".join(f"[{slot},{images.one(slot)}]" for slot in slots) + "]")
+    told = zip(slots, images.of(slots), strict=True)
+    yield write("pairs", _array([f"[{slot},{image}]" for slot, image in told]))
     if result.places is not None:
         yield write("map", json.dumps(_map(result, layout), separators=(",", ":")))
 

@@ -1,0 +1,182 @@
+"""The threshold that is found: what it must be on features whose truth is known."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import labelimg
+from labelimg.clusterimg.features import Features, features_of
+from labelimg.clusterimg.methods import NAMES, make_method
+from labelimg.clusterimg.methods.base import Method
+from labelimg.clusterimg.pairs import components
+from labelimg.clusterimg.suggestion import Suggestion, sample_for, suggest
+from labelimg.clusterimg.threshold import Similarities
+from labelimg.errors import UsageError
+from pictures import photograph, save
+
+HASH = make_method("imagehash")
+
+
+def suggest_for(features: Features, method: Method, threads: int = 1) -> Suggestion:
+    """As a run finds it."""
+    return suggest(sample_for(features, method, threads=threads), method)
+
+
+def hashes(count: int, groups: int = 0, size: int = 2, flips: int = 12, seed: int = 0) -> tuple[Features, np.ndarray]:
+    """Random hashes of 144 bits, and `groups` groups of `size` that differ from their first in up to `flips` bits."""
+    rng = np.random.default_rng(seed)
+    bits = rng.integers(0, 2, (count, 144)).astype(np.uint8)
+    more, truth = [bits], [np.arange(count)]
+    for group in range(groups):
+        twins = np.repeat(bits[group][None], size - 1, axis=0)
+        for twin in twins:
+            twin[rng.choice(144, rng.integers(0, flips + 1), replace=False)] ^= 1
+        more.append(twins)
+        truth.append(np.full(size - 1, group))
+    return of_bits(np.concatenate(more)), np.concatenate(truth)
+
+
+def of_bits(bits: np.ndarray) -> Features:
+    filled = np.zeros((len(bits), 192), np.uint8)
+    filled[:, :144] = bits
+    return features_of(list(np.packbits(filled, axis=1, bitorder="little").view(np.uint64)), np.uint64)
+
+
+def false_and_missed(features: Features, truth: np.ndarray, threshold: float) -> tuple[int, int]:
+    labels = components(len(features), HASH.similar_pairs(features, threshold))
+    upper = np.triu_indices(len(features), 1)
+    together, should = (each[upper[0]] == each[upper[1]] for each in (labels, truth))
+    return int((together & ~should).sum()), int((should & ~together).sum())
+
+
+def test_few_images_get_the_methods_own():
+    for count in (0, 1, 2, 15):
+        found = suggest_for(hashes(count)[0], HASH)
+        assert found.threshold == HASH.default_threshold
+        assert "too few" in found.reason
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_duplicates_at_all_give_no_pair(seed):
+    features, _ = hashes(500, seed=seed)
+    assert len(HASH.similar_pairs(features, suggest_for(features, HASH).threshold)) == 0
+
+
+@pytest.mark.parametrize(("count", "groups", "size"), [(500, 5, 2), (300, 60, 3), (60, 6, 20), (20, 20, 8)])
+def test_few_and_many_duplicates_are_found_and_nothing_else(count, groups, size):
+    features, truth = hashes(count, groups, size)
+    assert false_and_missed(features, truth, suggest_for(features, HASH).threshold) == (0, 0)
+
+
+def test_the_more_images_the_higher_what_chance_reaches():
+    features, _ = hashes(400, 20, 3)
+    upper = np.triu_indices(len(features), 1)
+    pairs = HASH.similar_pairs(features, -2)
+    assert len(pairs) == len(upper[0])
+    found = [
+        suggest(Similarities(np.arange(len(features)), count, pairs.similarity), HASH).threshold
+        for count in (440, 10_000, 1_000_000)
+    ]
+    assert found[0] < found[1] < found[2] < 0.9
+
+
+def test_all_identical_images_are_one_cluster():
+    features = of_bits(np.ones((50, 144), np.uint8))
+    found = suggest_for(features, HASH)
+    assert found.threshold == HASH.default_threshold
+    assert len(HASH.similar_pairs(features, found.threshold)) == 50 * 49 / 2
+
+
+def test_versions_of_one_image_stay_one_cluster():
+    features, truth = hashes(1, 1, 40, flips=20)
+    assert false_and_missed(features, truth, suggest_for(features, HASH).threshold) == (0, 0)
+
+
+def test_groups_that_chains_would_glue_are_kept_apart():
+    # Ten groups whose centres agree in 65% of the bits, as the method's own threshold nearly joins them: with 60 images
+    # each, some of two groups come above it by chance.
+    rng = np.random.default_rng(4)
+    base = rng.integers(0, 2, 144).astype(np.uint8)
+    bits, truth = [], []
+    for group in range(10):
+        centre = base ^ (rng.random(144) < 0.2)
+        for _ in range(60):
+            bits.append(centre ^ (rng.random(144) < 0.03))
+            truth.append(group)
+    features = of_bits(np.array(bits, np.uint8))
+    at_default = false_and_missed(features, np.array(truth), HASH.default_threshold)
+    assert at_default[0] > 1000
+    assert false_and_missed(features, np.array(truth), suggest_for(features, HASH).threshold) == (0, 0)
+
+
+def test_threads_and_the_order_of_images_change_nothing():
+    features, _ = hashes(300, 40, 4)
+    found = suggest_for(features, HASH)
+    assert suggest_for(features, HASH, threads=3) == found
+    shuffled = features.take(np.random.default_rng(1).permutation(len(features)), memory=1 << 30)
+    assert suggest_for(shuffled, HASH) == found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_method_has_a_threshold_for_noise(name):
+    method = make_method(name)
+    rng = np.random.default_rng(0)
+    width, height = method.shrink.target(96, 64)
+    shape = (height, width, 3) if method.shrink.colour else (height, width)
+    features = features_of(
+        [method.feature(rng.integers(0, 256, shape).astype(np.uint8)) for _ in range(24)], method.dtype
+    )
+    found = suggest_for(features, method)
+    assert 0 < found.threshold < 1
+    assert found.reason
+    assert found.sample == 24
+
+
+# ------------------------------------------------------------------------------------------------------ in a run
+
+
+@pytest.fixture
+def many(tmp_path):
+    """Twenty images: five photographs in four versions each."""
+    for name in ("coffee", "astronaut", "chelsea", "rocket", "moon"):
+        image = photograph(name)
+        for quality in (30, 60, 80, 95):
+            save(tmp_path / f"in/{name}_{quality}.jpg", image, quality=quality)
+    return tmp_path / "in"
+
+
+def test_a_run_uses_the_threshold_and_says_why(many, tmp_path):
+    found = labelimg.suggest_threshold(many)
+    result = labelimg.cluster(many, out=tmp_path / "out")
+    assert [len(cluster) for cluster in result.clusters] == [4] * 5
+    assert (result.settings.threshold, result.settings.threshold_reason) == (found.threshold, found.reason)
+    written = json.loads((tmp_path / "out/run.json").read_text())["settings"]
+    assert (written["threshold"], written["threshold_reason"]) == (found.threshold, found.reason)
+    again = labelimg.cluster(many, out=tmp_path / "out")
+    assert again.earlier
+    assert again.settings == result.settings
+
+
+def test_a_given_threshold_has_no_reason(many):
+    settings = labelimg.cluster(many, threshold=0.8).settings
+    assert (settings.threshold, settings.threshold_reason) == (0.8, "")
+
+
+def test_batches_share_one_threshold(many):
+    whole, parts = labelimg.cluster(many), labelimg.cluster(many, batch_size=5)
+    assert whole.settings.threshold == parts.settings.threshold
+    assert whole.clusters == parts.clusters
+
+
+def test_a_suggestion_leaves_out_what_cannot_be_read(many):
+    (many / "broken.jpg").write_bytes(b"no image")
+    found = labelimg.suggest_threshold(many)
+    assert found.sample == 20
+
+
+def test_a_suggestion_needs_images(tmp_path):
+    with pytest.raises(UsageError, match="no images in"):
+        labelimg.suggest_threshold(tmp_path)
