@@ -360,8 +360,9 @@ def _as_pixels(flat: Image.Image | Pixels, mode: str | None = None) -> Pixels:
 
 def _eight_bits(picture: Image.Image) -> Pixels:
     """Return grey of more than 8 bits as 8; where the format does not tell the range, the values have to."""
-    values = np.asarray(picture).astype(np.float32)
-    np.nan_to_num(values, copy=False, nan=0, posinf=np.inf, neginf=-np.inf)
+    values = np.asarray(picture)
+    if values.dtype.kind == "f":
+        values = np.nan_to_num(values, nan=0, posinf=np.inf, neginf=-np.inf)
     full = 255.0
     if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format in ("PNG", "PPM")):
         full = 65535.0
@@ -369,7 +370,11 @@ def _eight_bits(picture: Image.Image) -> Pixels:
         full = 1.0
     elif 255 < values.max() <= 65535:
         full = 65535.0
-    grey: Pixels = np.rint(np.clip(values, 0, full) * np.float32(255 / full)).astype(np.uint8)
+    grey: Pixels = np.empty(values.shape, np.uint8)
+    rows = max(1, _BAND_PIXELS // values.shape[1])
+    for top in range(0, len(values), rows):  # as real numbers all at once would take four times the memory
+        band = values[top : top + rows].astype(np.float32)
+        grey[top : top + rows] = np.rint(np.clip(band, 0, full) * np.float32(255 / full))
     transparent = picture.info.get("transparency")
     if isinstance(transparent, int):
         grey[values == transparent] = 255
