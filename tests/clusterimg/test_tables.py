@@ -89,7 +89,7 @@ def test_past_the_limit_a_spanning_forest_is_listed_and_run_json_says_so(album, 
     labelimg.cluster(album, out=tmp_path / "all")
     assert run_json(tmp_path / "all")["spanning_forests"] == []
     whole = pairwise.PairwiseGrouper
-    monkeypatch.setattr(pairwise, "PairwiseGrouper", lambda *arguments: whole(*arguments, most=5))
+    monkeypatch.setattr(pairwise, "PairwiseGrouper", lambda *arguments, **named: whole(*arguments, **named, most=5))
     labelimg.cluster(album, out=tmp_path / "few")
     assert run_json(tmp_path / "few")["spanning_forests"] == ["similarities/batch_0.csv"]
     forest = table(tmp_path / "few/similarities/batch_0.csv")[1:]
