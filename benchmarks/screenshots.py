@@ -22,7 +22,8 @@ from PySide6.QtGui import QColor, QPainter, QPixmap
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
-from labelimg.app.controller import Controller, Wishes
+from labelimg.app.controller import Controller
+from labelimg.app.opening import Wishes
 from labelimg.segmentatimg.methods import make_method
 
 CHOSEN = ("IMG_0135.png", "scan_504.png", "holiday_728.png", "DSC00356.jpg", "summer 2024 (101).jpg", "DSC00004.jpg")

@@ -20,7 +20,8 @@ from PySide6.QtGui import QColor, QPainter, QPixmap
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from labelimg.app.controller import Controller, Wishes
+from labelimg.app.controller import Controller
+from labelimg.app.opening import Wishes
 from labelimg.segmentatimg.geometry import Rect
 from labelimg.segmentatimg.grabcut import grabcut
 from labelimg.segmentatimg.methods import make_method

@@ -26,7 +26,8 @@ from PySide6.QtGui import QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication
 
 from labelimg.app import theme
-from labelimg.app.controller import Controller, Wishes
+from labelimg.app.controller import Controller
+from labelimg.app.opening import Wishes
 from labelimg.segmentatimg.jobs import Job
 from labelimg.segmentatimg.methods import make_method
 from labelimg.segmentatimg.painting import Painting

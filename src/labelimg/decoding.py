@@ -40,7 +40,7 @@ _BAND_PIXELS = 1 << 22
 _WEBP_HEADER = 32  # bytes that OpenCV wants, or it complains on stderr
 # How many times the target a JPEG decoded at a reduced scale must be at least; 2 is truer, but slower.
 JPEG_MARGIN = 1
-# Pixels up to which the colours of a JPEG that is decoded to grey at its full size cost little beside the rest.
+# Pixels up to which the colours of a JPEG cost little where it is decoded to grey at half or all of its size.
 _CHEAP_COLOURS = 65_536
 # Pillow's plugins for other formats stay out: some run programs (EPS), some only pretend to read (HDF5).
 _PILLOW_FORMATS = "JPEG PNG WEBP BMP GIF TIFF AVIF HEIF JPEG2000 PPM ICO DIB TGA".split()  # noqa: SIM905
@@ -184,7 +184,7 @@ def _jpeg(data: bytes, shrink: Shrink, thumbnail: Thumbnail | None) -> Pixels | 
             thumbnail.size = (width, height) if orientation < 5 else (height, width)
             if thumbnail.is_the_file(data, orientation):
                 thumbnail = None
-        cheap = least != halves[-1] or width * height <= _CHEAP_COLOURS
+        cheap = least in halves[:2] or width * height <= _CHEAP_COLOURS
         in_planes = thumbnail is not None and colours == "YCbCr" and not shrink.colour and cheap
         with _room_for(width, height):
             decoded: Pixels = simplejpeg.decode_jpeg(

@@ -11,7 +11,7 @@ Pixels = NDArray[np.uint8]
 
 LONGEST = 160  # pixels of the longer side at most
 _QUALITY = 75
-_TIMES = 3  # as large as the thumbnail a large picture is brought quickly, then averaged
+_TIMES = 3  # as large as the thumbnail, at most, a picture is before it is averaged
 _SAYS_SIZE = b"labelimg "  # in a comment, the first segment
 _SMALL_FILE = 6_000  # bytes; a file as short as a thumbnail is its own
 
@@ -55,7 +55,8 @@ class Thumbnail:
         """Make it of Y, Cb, Cr (h, w, 3) as they are shown."""
         import cv2
 
-        rgb: Any = cv2.cvtColor(np.ascontiguousarray(_shrunk(planes)[..., [0, 2, 1]]), cv2.COLOR_YCrCb2RGB)
+        y, cb, cr = cv2.split(_shrunk(planes))
+        rgb: Any = cv2.cvtColor(cv2.merge((y, cr, cb)), cv2.COLOR_YCrCb2RGB)
         self.of_pixels(rgb)
 
 
@@ -82,7 +83,8 @@ def _shrunk(pixels: Pixels) -> Pixels:
 
     size = max(1, round(width * factor)), max(1, round(height * factor))
     pixels = np.ascontiguousarray(pixels)
-    # Averages over all pixels of a large picture would take longer than all the rest; and an eye looks at this.
-    if factor * _TIMES < 1:
-        pixels = cv2.resize(pixels, (_TIMES * size[0], _TIMES * size[1]), interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
+    # Averages over whole multiples are quick, and an eye looks at this: over three at most, brought near by lines.
+    times = min(round(1 / factor), _TIMES)
+    if times > 1:
+        pixels = cv2.resize(pixels, (times * size[0], times * size[1]), interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]

@@ -20,7 +20,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
 from labelimg.app import theme
-from labelimg.app.controller import Controller, Wishes
+from labelimg.app.controller import Controller
+from labelimg.app.opening import Wishes
 from labelimg.segmentatimg.methods import make_method
 from pictures import photograph, save
 

@@ -207,7 +207,7 @@ def test_a_folder_whose_masks_cannot_be_written_can_be_looked_at(
 def test_the_first_use_says_that_it_takes_a_moment_and_the_picture_can_be_zoomed_meanwhile(
     start: Callable[..., Sitting], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labelimg.app.controller.is_first_use", lambda: True)
+    monkeypatch.setattr("labelimg.app.opening.is_first_use", lambda: True)
     monkeypatch.setattr("labelimg.segmentatimg.session.Session._segments_came", lambda *_: None)
     monkeypatch.setattr("labelimg.segmentatimg.session.Session._make_painting", lambda *_: None)
     monkeypatch.setattr("labelimg.segmentatimg.kernels.compose_close", None)  # not compiled yet

@@ -398,10 +398,32 @@ def test_pending_changes_survive_the_program(tmp_path):
         assert review.pending == () and review.brought_back == 0
 
 
-def test_changes_to_other_folders_than_these_are_lost_and_that_is_said(tmp_path):
+def test_pending_changes_are_carried_over_to_folders_that_somebody_changed_meanwhile(tmp_path):
     _, out = sort_album(tmp_path, "copy")
     with Review(out) as review:
         change(review)
+    (out / "results/outliers/chelsea.png").rename(out / "results/cluster_1/chelsea.png")
+    (out / "results/outliers/moon.png").rename(out / "results/cluster_1/moon.png")
+    (out / "results/cluster_2/rocket.png").unlink()
+    with Review(out) as review:
+        assert review.lost == "1 of the images that were to be moved are not in the result any more"
+        assert {name: set(images) for name, images in review.clusters.items()} == {
+            "people": AFTER["people"],
+            "cluster_1": AFTER["cluster_1"] - {"rocket.png"} | {"chelsea.png"},
+            "cluster_3": AFTER["cluster_3"],
+        }
+        assert review.brought_back == 1 and review.undo()
+        assert set(review.clusters) == {"cluster_0", "cluster_1", "cluster_2"}
+        review.redo()
+        review.apply()
+    assert listed(out)["people"] == AFTER["people"]
+
+
+def test_pending_changes_that_cannot_be_carried_over_are_lost_and_that_is_said(tmp_path):
+    _, out = sort_album(tmp_path, "copy")
+    with Review(out) as review:
+        review.rename("cluster_0", "people")
+    (out / "results/People").mkdir()
     (out / "results/outliers/moon.png").rename(out / "results/cluster_1/moon.png")
     with Review(out) as review:
         assert review.pending == () and "lost" in review.lost
@@ -435,7 +457,7 @@ def test_a_journal_that_makes_no_sense_is_left_out_from_there_on(tmp_path, line)
         journal.write(line + "\n" + '["move", [0], 0, []]\n')
     with Review(out) as review:
         moved = [(move.image, move.after) for move in review.pending]
-        assert moved == [("moon.png", "cluster_0")]
+        assert moved == [("moon.png", "cluster_0")] and "lost" in review.lost
         review.move(["chelsea.png"], "cluster_0")
     with Review(out) as review:
         assert {move.image for move in review.pending} == {"moon.png", "chelsea.png"}
@@ -625,6 +647,28 @@ def test_killed_after_any_operation_it_can_be_ended_and_taken_back(tmp_path, tra
             break
     assert stop > 12
     shutil.rmtree(kept)
+
+
+def test_killed_before_the_first_file_and_changed_by_hand_then_all_is_pending_still(tmp_path):
+    _, out = sort_album(tmp_path, "copy")
+    with Review(out) as review:
+        change(review)
+    (out / "results/outliers/chelsea.png").rename(out / "results/cluster_0/chelsea.png")
+    for stop in range(3, 12):
+        review = Review(out)
+        files.on_operation = killed_at(stop)
+        with contextlib.suppress(Killed):
+            review.apply()
+        files.on_operation = None
+        review.close()
+        if (out / ".labelimg/pending.jsonl").exists():
+            break
+        with Review(out) as review:
+            assert len(review.pending) == 6
+    with Review(out) as review:
+        review.apply()
+    assert listed(out)["people"] == AFTER["people"]
+    assert listed(out)["cluster_0"] == {"chelsea.png"}  # where the hand put it
 
 
 def test_killed_while_it_ends_what_was_begun_it_can_be_ended_again(tmp_path):

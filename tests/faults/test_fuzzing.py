@@ -418,7 +418,8 @@ def test_changed_tables_and_pending_changes_of_a_review_stay_within_the_folder(p
     if name == "clusters.csv":
         lines = [line.split(",") for line in (out / name).read_text("utf-8").splitlines()]
         at = data.draw(st.integers(0, len(lines) - 1))
-        lines[at] = [each for each in mutated(data.draw, lines[at], place) or [] if isinstance(each, str)]
+        changed = mutated(data.draw, lines[at], place)
+        lines[at] = [each for each in changed if isinstance(each, str)] if isinstance(changed, list) else []
         text = "\n".join(",".join(line) for line in lines) + "\n"
         (out / name).write_bytes(text.encode("utf-8", "surrogatepass"))
     else:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QApplication, QFileDialog
@@ -17,6 +15,7 @@ from labelimg.app.debug_windows import DebugWindows
 from labelimg.app.hand import Hand
 from labelimg.app.help_window import HelpWindow
 from labelimg.app.leaving import Leaving
+from labelimg.app.opening import Wishes, begin, names_of, open_folder, waiting
 from labelimg.app.picture_window import PictureWindow
 from labelimg.app.pointing_flow import PointingFlow
 from labelimg.app.settings import Settings
@@ -24,35 +23,8 @@ from labelimg.app.status import StatusLine
 from labelimg.errors import LabelimgError, printable
 from labelimg.segmentatimg.gestures import Mode
 from labelimg.segmentatimg.holding import Holding
-from labelimg.segmentatimg.maskfolder import MaskFolder
-from labelimg.segmentatimg.methods.base import Method
 from labelimg.segmentatimg.picture import Picture
-from labelimg.segmentatimg.pointing import Wish
-from labelimg.segmentatimg.session import DEFAULT_MEMORY, Session
-from labelimg.segmentatimg.warm import is_first_use
-
-if TYPE_CHECKING:
-    from labelimg.segmentatimg.templates import Template
-
-Colour = tuple[int, int, int]
-
-_LARGEST_BRUSH = 400
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What the command line asked for; it holds for every folder that is opened."""
-
-    method: Method
-    out: str | None = None
-    ahead: int = 2
-    memory: int = DEFAULT_MEMORY
-    recursive: bool = True
-    include: Sequence[str] = ()
-    exclude: Sequence[str] = ()
-    templates: Sequence[Template] = ()
-    template_threshold: float | None = None
-    pointing: Wish | None = None
+from labelimg.segmentatimg.session import Session
 
 
 class Controller(QObject):
@@ -126,49 +98,23 @@ class Controller(QObject):
 
     def open(self, path: str) -> bool:
         """Open a folder, or the folder of an image at that image; whether there is one to show."""
-        folder, first = (path, None) if not os.path.isfile(path) else (os.path.dirname(path), path)
         wishes = self.wishes
         try:
-            found = MaskFolder(
-                folder or ".",
-                wishes.out,
-                recursive=wishes.recursive,
-                include=wishes.include,
-                exclude=wishes.exclude,
-            )
-        except LabelimgError as error:
-            self.window.message.warn(str(error))
-            return False
-        if not found.images:
-            self.window.message.warn(f"there are no images in {printable(folder)}; choose another folder")
-            return False
-        try:
-            self._holding.take(found.out)
+            found, first = open_folder(path, wishes, self._holding)
         except LabelimgError as error:
             self.window.message.warn(str(error))
             return False
         self._close_session()
-        session = self.session = self.hand.session = Session(
-            found,
-            self.hand.method,
-            post=self.posted.emit,
-            tell=self._told,
-            ahead=wishes.ahead,
-            memory=wishes.memory,
-            templates=wishes.templates,
-            template_threshold=wishes.template_threshold,
-            by_hand=wishes.pointing is not None,
-        )
+        session = begin(found, self.hand.method, wishes, self.posted.emit, self._told)
+        self.session = self.hand.session = session
         damaged = ""
         try:
             session.load_classes()
         except LabelimgError as error:
             damaged = str(error)
-        start = len(found.root.rstrip(os.sep)) + 1
         done = {row for row in range(len(session)) if session.is_done(row)}
-        names = tuple(printable(path[start:]) for path in found.images)
-        self.window.model.show_images(found.images, names, done, session.left_behind)
-        self.settings.add_recent(os.path.abspath(folder or "."))
+        self.window.model.show_images(found.images, names_of(found), done, session.left_behind)
+        self.settings.add_recent(os.path.abspath(path if first is None else os.path.dirname(path)))
         self.window.show_recent(self.settings.recent)
         self.window.show_canvas(True)
         row = None if first is None else session.row_of(os.path.realpath(first))
@@ -303,7 +249,7 @@ class Controller(QObject):
         assert scene is not None
         scene.paint_alpha, scene.edge_alpha = panel.paint.value() / 100, panel.edges.value() / 100
         self.window.canvas.show_scene(scene)
-        self.window.canvas.show_note("" if picture.painting is not None else _waiting())
+        self.window.canvas.show_note("" if picture.painting is not None else waiting())
         self.status.zoom(self.window.canvas.view.scale)
 
     def _show_painting(self, picture: Picture) -> None:
@@ -443,9 +389,3 @@ class Controller(QObject):
         self.debug.hide()
         self.window.close()
         self.finished.emit()
-
-
-def _waiting() -> str:
-    """What is said while there are no segments yet."""
-    first = "preparing Labelimg for its first use on this machine: a few seconds, once…"
-    return first if is_first_use() else "finding segments…"

@@ -11,8 +11,9 @@ from types import TracebackType
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
-from labelimg.app.controller import Controller, Wishes
+from labelimg.app.controller import Controller
 from labelimg.app.display import check_display
+from labelimg.app.opening import Wishes
 from labelimg.segmentatimg.holding import check_free
 
 WITHOUT_WINDOWS = "cut images into segments without windows with labelimg labels"

@@ -134,7 +134,7 @@ def segment(
             points=sam_points,
             around=around,
         )
-    from labelimg.app.controller import Wishes
+    from labelimg.app.opening import Wishes
     from labelimg.segmentatimg.keeping import memory_for
 
     wishes = Wishes(

@@ -14,7 +14,7 @@ from labelimg.clusterimg.folders import end_renames, rebase, record_tables
 from labelimg.clusterimg.kept import Kept
 from labelimg.clusterimg.places import RESULTS
 from labelimg.clusterimg.record import lstat, read_pending, read_tables
-from labelimg.clusterimg.review_journal import ReviewJournal, read_journal
+from labelimg.clusterimg.review_journal import ReviewJournal, read_journal, wanted_places
 from labelimg.clusterimg.standing import Standing, standing_of
 from labelimg.clusterimg.tables import BEFORE_REVIEW, CLUSTERS, REPORT, RUN, read_run, review_tables, write_clusters
 from labelimg.errors import OutputError, printable
@@ -84,8 +84,10 @@ def finish(out: Path) -> bool:
     end_renames(out)
     there = standing_of(out, read_run(out))
     record_tables(out, [BEFORE_REVIEW])
-    if not begun and there.digest == kept.base:
-        return False
+    if not begun:
+        wanted = wanted_places(kept)
+        if not all(there.folders[there.rows[image]] == place for image, place in wanted.items() if image in there.rows):
+            return False
     write_tables(there)
     with suppress(OutputError):  # the page can be made again at any time
         write_page(out)

@@ -17,7 +17,7 @@ from labelimg.clusterimg.applying import carry_out, check_finished, check_tables
 from labelimg.clusterimg.arrangement import OUTLIERS, OUTLIERS_NAME, Arrangement, Change, History
 from labelimg.clusterimg.continuing import remove_leftovers_of_tables
 from labelimg.clusterimg.folders import end_renames
-from labelimg.clusterimg.review_journal import ReviewJournal, read_journal, replayed
+from labelimg.clusterimg.review_journal import ReviewJournal, read_journal, replayed, wanted_places
 from labelimg.clusterimg.standing import Standing, folders_of, read_plan, standing_of
 from labelimg.clusterimg.tables import read_run
 from labelimg.errors import LabelimgError, OutputError, UsageError, printable
@@ -212,14 +212,7 @@ class Review:
             raise UsageError(f"{printable(table)} names an image that is not in the result: {printable(unknown)}")
         if len({image for image, _ in plan}) < len(plan):
             raise UsageError(f"{printable(table)} names an image twice")
-        by_cluster: dict[str, list[int]] = {}
-        for image, cluster in plan:
-            by_cluster.setdefault(cluster, []).append(self.standing.rows[image])
-        now = self.now
-        for cluster, rows in by_cluster.items():
-            number = now.number_of(cluster)
-            now = now.after(now.new_cluster(rows, cluster) if number is None else now.move(rows, number))
-        self.do(replace(_difference(self.now, now), text=f"follow {Path(table).name}"))
+        self.do(replace(_difference(self.now, self._arranged(self.now, plan)), text=f"follow {Path(table).name}"))
 
     def discard(self) -> None:
         """Forget all pending changes, and what could be undone."""
@@ -262,22 +255,45 @@ class Review:
 
     def _open(self, standing: Standing) -> None:
         kept = read_journal(self.out)
-        found = None if kept is None else replayed(kept, standing)
-        if kept is None or found is None:
-            if kept is not None and kept.lines:
-                self.lost = "changes that were not applied are lost, as the folders were changed meanwhile"
-            self._reset(standing)
-            return
-        begun, changes = found
         self.standing = standing
-        self.history = History(begun)
-        for change in changes:
-            self.history.do(change)
-        if self.pending:
-            self.brought_back = len(changes)
-            self._journal.go_on(standing, begun, changes)
-        else:
-            self._reset(standing)
+        if kept is not None and any(line for line in kept.lines):
+            is_same = kept.base == standing.digest
+            begun, changes, is_whole = replayed(kept, standing.reserved if is_same else frozenset())
+            if not is_whole:
+                self.lost = "some of the changes that were not applied cannot be read any more and are lost"
+            if not is_same:
+                begun, changes = self._carried_over(wanted_places(kept))
+            self.history = History(begun)
+            for change in changes:
+                self.history.do(change)
+            if self.pending:
+                self.brought_back = len(changes)
+                self._journal.go_on(standing, begun, changes)
+                return
+        self._reset(standing)
+
+    def _carried_over(self, moved: dict[str, str]) -> tuple[Arrangement, list[Change]]:
+        """The clusters as they stand, and as one change what was changed of other ones: somebody moved files."""
+        there = self.standing.arrangement()
+        known = [(image, cluster) for image, cluster in moved.items() if image in self.standing.rows]
+        if len(known) < len(moved):
+            self.lost = f"{len(moved) - len(known)} of the images that were to be moved are not in the result any more"
+        try:
+            now = self._arranged(there, known)
+        except UsageError as error:
+            self.lost = f"changes that were not applied are lost, as the folders were changed meanwhile: {error}"
+            return there, []
+        return there, [replace(_difference(there, now), text="what was changed before")]
+
+    def _arranged(self, now: Arrangement, plan: Iterable[tuple[str, str]]) -> Arrangement:
+        """The arrangement with images in clusters of these names, which are made where there are none."""
+        by_cluster: dict[str, list[int]] = {}
+        for image, cluster in plan:
+            by_cluster.setdefault(cluster, []).append(self.standing.rows[image])
+        for cluster, rows in by_cluster.items():
+            number = now.number_of(cluster)
+            now = now.after(now.new_cluster(rows, cluster) if number is None else now.move(rows, number))
+        return now
 
     def _reset(self, standing: Standing) -> None:
         self.standing = standing

@@ -1,7 +1,7 @@
 """Changes of a review that were not applied, on the disk, so that they survive the program.
 
-RESULT/.labelimg/review.jsonl: a line that tells which clusters the changes begin from, then a line for each change as
-it is made; `"apply"` where they began to be carried out. JSON in ASCII, like the record.
+RESULT/.labelimg/review.jsonl: a line that tells which image was in which cluster, then a line for each change as it is
+made; `"apply"` where they began to be carried out. JSON in ASCII, like the record.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from labelimg import files
-from labelimg.clusterimg.arrangement import OUTLIERS_NAME, Arrangement, Change
-from labelimg.clusterimg.standing import Standing
+from labelimg.clusterimg.arrangement import OUTLIERS, OUTLIERS_NAME, Arrangement, Change
+from labelimg.clusterimg.standing import Standing, folders_of
 from labelimg.errors import OutputError, UsageError
 from labelimg.files import STATE_FOLDER
 
@@ -27,10 +27,15 @@ _APPLY = '"apply"'
 
 @dataclass(frozen=True)
 class Kept:
-    """What a journal holds: the digest and the numbers that it begins from, the lines of its changes."""
+    """What a journal holds: what its changes begin from, with its digest, and their lines.
+
+    images, clusters: the names of the images, and the numbers of their clusters; names: those of the clusters.
+    """
 
     base: str
-    numbers: dict[str, int]
+    images: tuple[str, ...]
+    clusters: tuple[int, ...]
+    names: dict[int, str]
     lines: tuple[str, ...]
 
     @property
@@ -100,41 +105,50 @@ def read_journal(out: Path) -> Kept | None:
     try:
         head, *lines = whole
         found = json.loads(head)
-        numbers = {str(name): number for name, number in found["numbers"].items()}
-        if all(type(number) is int and 0 < number < 1 << 31 for number in numbers.values()):
-            return Kept(str(found["base"]), numbers, tuple(lines))
+        names = {number: str(name) for name, number in found["numbers"].items()}
+        images, clusters = tuple(found["images"]), tuple(found["clusters"])
+        sound = all(type(number) is int and 0 < number < 1 << 31 for number in names)
+        sound = sound and len(names) == len(found["numbers"]) and OUTLIERS_NAME not in names.values()
+        sound = sound and all(type(name) is str for name in images) and len(set(images)) == len(images) == len(clusters)
+        if sound and all(type(number) is int for number in clusters) and set(clusters) <= {OUTLIERS, *names}:
+            return Kept(str(found["base"]), images, clusters, names, tuple(lines))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         pass
     return None
 
 
-def replayed(kept: Kept, standing: Standing) -> tuple[Arrangement, list[Change]] | None:
-    """The arrangement that the journal begins from, and its changes as far as they make sense.
-
-    None if it begins from something else than what stands there now.
-    """
-    fits = kept.base == standing.digest and kept.numbers.keys() == set(standing.folders) - {OUTLIERS_NAME}
-    if not fits or len(set(kept.numbers.values())) < len(kept.numbers):
-        return None
-    begun = now = standing.arrangement(kept.numbers)
-    changes = []
+def replayed(kept: Kept, reserved: frozenset[str]) -> tuple[Arrangement, list[Change], bool]:
+    """The arrangement that the journal begins from, its changes as far as they make sense, and whether all do."""
+    begun = now = Arrangement(np.asarray(kept.clusters, np.int32), kept.names, reserved)
+    changes: list[Change] = []
     for line in kept.lines:
         if line == _APPLY:
             continue
         try:
             change = _change(line, now)
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError, UsageError):
-            break  # what follows was made on top of it
+            return begun, changes, False  # what follows was made on top of it
         if not change.is_empty:
             now = now.after(change)
             changes.append(change)
-    return begun, changes
+    return begun, changes, True
+
+
+def wanted_places(kept: Kept) -> dict[str, str]:
+    """Of each image that the changes bring to another cluster, the name of that; whatever stands there now."""
+    begun, changes, _ = replayed(kept, frozenset())
+    then = begun
+    for change in changes:
+        then = then.after(change)
+    places = zip(kept.images, folders_of(begun), folders_of(then), strict=True)
+    return {image: after for image, before, after in places if before != after}
 
 
 def _head(standing: Standing, arrangement: Arrangement) -> str:
     alive = np.unique(arrangement.clusters[arrangement.clusters > 0]).tolist()
     numbers = {arrangement.names[number]: number for number in alive}
-    return json.dumps({"base": standing.digest, "numbers": numbers}) + "\n"
+    told = {"base": standing.digest, "numbers": numbers, "images": standing.names}
+    return json.dumps({**told, "clusters": arrangement.clusters.tolist()}) + "\n"
 
 
 def _line(change: Change) -> str:
