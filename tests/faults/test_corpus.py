@@ -22,6 +22,7 @@ SEED = int(os.environ.get("LABELIMG_FAULTS_SEED", "0"))
 SAMPLE = 60
 NO_IMAGES = {"others/up", "others/folder.jpg"}  # a link to a folder, which is not followed, and a folder
 MOST_MB = 1000
+MOST_MB_DEEP = 1500  # PyTorch and a model take half of it before the first image; docs/reliability.md says so
 MOST_S = 5.0  # a file
 
 # Runs a command with its memory measured; what it prints goes through.
@@ -43,7 +44,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     return folder, [*names, "good/a.png", "good/b.png"]
 
 
-def run(*arguments: object, files: int) -> tuple[str, str, dict[str, float]]:
+def run(*arguments: object, files: int, most_mb: int = MOST_MB) -> tuple[str, str, dict[str, float]]:
     """What a command prints, and how it went; fails for a traceback, for what takes too long and for much memory."""
     limit = 60 + MOST_S * files
     command = [sys.executable, "-c", _MEASURED, str(limit), *map(str, arguments)]
@@ -53,7 +54,7 @@ def run(*arguments: object, files: int) -> tuple[str, str, dict[str, float]]:
     how: dict[str, float] = json.loads(last)
     how["seconds"] = time.perf_counter() - began
     assert "Traceback" not in done.stderr, done.stderr[-3000:]
-    assert how["peak_mb"] < MOST_MB, how
+    assert how["peak_mb"] < most_mb, how
     assert all(line.startswith("labelimg: ") for line in done.stderr.splitlines()), done.stderr[-2000:]
     return "\n".join(printed), done.stderr, how
 
@@ -163,7 +164,7 @@ def test_preview_says_of_each_kind_of_bad_file_what_is_wrong(corpus, tmp_path):
 def test_deep_models_account_for_every_file(corpus, tmp_path):
     folder, names = corpus
     run_options = ["--out", tmp_path / "out", "--cache", tmp_path / "cache", "--clusters", "5"]
-    _, _, how = run("deep", folder, *run_options, files=len(names))
+    _, _, how = run("deep", folder, *run_options, files=len(names), most_mb=MOST_MB_DEEP)
     assert how["status"] == 0
     check_accounted_for(names, tmp_path / "out")
 

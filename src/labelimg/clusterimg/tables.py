@@ -229,7 +229,8 @@ def _is_of_its_types(description: dict[str, Any]) -> bool:
     numbers = [description.get(part, {}) for part in ("counts", "seconds")]
     root = description.get("root")
     return (
-        isinstance(description.get("settings"), dict)
+        all(isinstance(description.get(part, {}), dict) for part in ("settings", "versions"))
+        and "settings" in description
         and isinstance(root, str)
         and "\0" not in root
         and isinstance(chosen, dict)

@@ -77,12 +77,13 @@ class Collected:
     def write(self, out: StrPath, names: Sequence[str]) -> bool:
         """Write them into `out` under the names, which ascend, a name for each row; whether they were written.
 
-        Raises OutputError if they cannot be.
+        They can be written once. Raises OutputError if they cannot be.
         """
-        if self._lost or len(names) != len(self._lengths):
-            return False
-        _write(out, self._blocks(), self._lengths, names)
-        return True
+        with self:
+            if self._lost or len(names) != len(self._lengths):
+                return False
+            _write(out, self._blocks(), self._lengths, names)
+            return True
 
     def _blocks(self) -> Iterator[bytes]:
         if self._file is not None:
