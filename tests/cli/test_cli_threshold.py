@@ -116,11 +116,18 @@ def test_one_image_and_equal_images_are_defined(tmp_path):
             assert run("threshold", tmp_path / folder, "--plot", tmp_path / f"x.{ending}").exit_code == 0
 
 
-def test_without_a_display_it_says_what_to_do(many):
+def test_without_a_display_the_table_goes_to_stderr_and_the_number_to_stdout(many):
     done = real("threshold", many)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "--table" in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert done.returncode == 0
+    assert float(done.stdout) == labelimg.suggest_threshold(many).threshold
+    reason, *table = done.stderr.splitlines()
+    assert "no DISPLAY is set" in reason
+    assert table == real("threshold", many, "--table").stdout.splitlines()
+    quiet = real("threshold", many, "--quiet")
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, done.stdout, "")
+
+
+def test_nothing_can_be_picked_without_a_display(many):
     done = real("cluster", many, "--threshold", "pick")
     assert (done.returncode, done.stdout) == (1, "")
     assert "--threshold" in done.stderr

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from labelimg.clusterimg.threshold import Curve
 
 _ENDINGS = (".png", ".svg", ".html")
-_WITHOUT_WINDOWS = "add --table, or --plot FILE.png, .svg or .html"
 _TABLE_STEP = 0.02
 
 
@@ -65,16 +64,14 @@ def threshold(
     """Show what each threshold would give, in a sample of the images, and let one be chosen in a window.
 
     The number chosen goes to stdout alone, so that it can be given to labelimg cluster. Without a window it is the
-    threshold that labelimg cluster would find by itself.
+    threshold that labelimg cluster would find by itself; where there is no display, the table goes to stderr.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if plot is not None and plot.suffix.lower() not in _ENDINGS:
         raise UsageError(f"--plot must be a file ending in {', '.join(_ENDINGS)}, got {printable(plot)}")
     windows = plot is None and not table and not as_json
-    if windows:
-        from labelimg.app.display import check_display
-
-        check_display(os.environ, _WITHOUT_WINDOWS)
+    no_display = _no_display() if windows else ""
+    windows = windows and not no_display
     with opened_cache(cache, no_cache) as features, Progress(quiet=quiet) as progress:
         from labelimg.clusterimg.sampling import sample_folder
         from labelimg.clusterimg.threshold import curve_of
@@ -105,9 +102,12 @@ def threshold(
     elif table:
         _print_table(curve, sampled)
     else:
-        typer.echo(f"{sampled.suggestion.threshold:.4g}")
-        if not quiet:
+        if no_display and not quiet:
+            typer.echo(f"labelimg: {no_display}", err=True)
+            _print_table(curve, sampled, err=True)
+        elif not quiet:
             typer.echo(f"labelimg: {sampled.suggestion.reason}", err=True)
+        typer.echo(f"{sampled.suggestion.threshold:.4g}")
 
 
 def pick(images: list[Path], method: str, run: RunOptions, own: MethodOptions) -> float:
@@ -130,6 +130,17 @@ def pick(images: list[Path], method: str, run: RunOptions, own: MethodOptions) -
             **own.given(),
         )
     return _chosen(sampled)
+
+
+def _no_display() -> str:
+    """Why there is no window, empty if there can be one."""
+    from labelimg.app.display import NoDisplayError, check_display
+
+    try:
+        check_display(os.environ, "choose by this table")
+    except NoDisplayError as error:
+        return str(error)
+    return ""
 
 
 def _chosen(sampled: Sampled) -> float:
@@ -169,7 +180,7 @@ def _write(plot: Path, curve: Curve, sampled: Sampled, images: list[Path]) -> No
     files.write_atomic(plot, content)
 
 
-def _print_table(curve: Curve, sampled: Sampled) -> None:
+def _print_table(curve: Curve, sampled: Sampled, *, err: bool = False) -> None:
     """A line for each threshold that is shown, and one for the one suggested, marked."""
     from labelimg.clusterimg.threshold import curve_of
 
@@ -177,15 +188,16 @@ def _print_table(curve: Curve, sampled: Sampled) -> None:
     shown = curve.thresholds[:: round(_TABLE_STEP / (curve.thresholds[1] - curve.thresholds[0]))]
     first = next((k for k in range(len(shown)) if shown[k] >= value - 0.3), 0)
     fine = curve_of(sampled.similarities, thresholds=sorted({*shown[first:].tolist(), value}))
-    typer.echo(f"{'':11} sample of {curve.sample:<21,} about, of all {curve.count:,}")
-    typer.echo("  threshold      pairs  clustered  clusters       pairs  clustered  clusters")
+    typer.echo(f"{'':11} sample of {curve.sample:<21,} about, of all {curve.count:,}", err=err)
+    typer.echo("  threshold      pairs  clustered  clusters       pairs  clustered  clusters", err=err)
     for k, each in enumerate(fine.thresholds.tolist()):
         mark = "*" if each == value else " "
         typer.echo(
             f"{mark} {each:9.4g} {fine.pairs[k]:10,} {fine.clustered[k]:10,} {fine.clusters[k]:9,} "
-            f"{fine.expected_pairs[k]:11,.0f} {fine.expected_clustered[k]:10,.0f} {fine.expected_clusters[k]:9,.0f}"
+            f"{fine.expected_pairs[k]:11,.0f} {fine.expected_clustered[k]:10,.0f} {fine.expected_clusters[k]:9,.0f}",
+            err=err,
         )
-    typer.echo(f"* {sampled.suggestion.reason}")
+    typer.echo(f"* {sampled.suggestion.reason}", err=err)
 
 
 def _numbers(curve: Curve, sampled: Sampled) -> dict[str, Any]:
