@@ -93,7 +93,7 @@ def whole(folder: Path, runs: int, against: str | None) -> None:
     paths = [str(path) for path in sorted(photos.iterdir())]
     out = folder / "thousand_clustered"
     base = [sys.executable, "-m", "labelimg", "cluster", str(photos), "--threshold", "0.9", "--no-cache", "--quiet"]
-    base += ["--out", str(out), "--overwrite"]
+    base += ["--out", str(out), "--overwrite", "--no-report"]  # what the page costs: benchmarks/report.py
     flags = {"grey 1/4": cv2.IMREAD_REDUCED_GRAYSCALE_4, "grey full": cv2.IMREAD_GRAYSCALE}
     limits: dict[str, list[float]] = {name: [] for name in flags}
     seconds: dict[str, list[float]] = {}
@@ -308,7 +308,7 @@ def many_small(folder: Path) -> Path:
 def memory(folder: Path) -> None:
     """The peak of a run over 100,000 small images."""
     command = [sys.executable, "-m", "labelimg", "cluster", str(many_small(folder)), "--transfer", "none", "--no-cache"]
-    seconds, held = run([*command, "--quiet", "--overwrite", "--out", str(folder / "many_clustered")])
+    seconds, held = run([*command, "--no-report", "--quiet", "--overwrite", "--out", str(folder / "many_clustered")])
     print(f"\n100,000 images of 64x64, imagehash, one batch: {seconds:.1f} s, {held:.0f} MB at most")
 
 

@@ -13,7 +13,7 @@ import struct
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache
 from io import BufferedReader, BytesIO
@@ -36,6 +36,8 @@ Pixels = NDArray[np.uint8]
 MAX_PIXELS = 178_956_970
 # Above this, pictures are decoded one at a time, so that memory does not grow with the number of threads.
 LARGE_PIXELS = 50_000_000
+_BAND_PIXELS = 1 << 22
+_WEBP_HEADER = 32  # bytes that OpenCV wants, or it complains on stderr
 # How many times the target a JPEG decoded at a reduced scale must be at least; 2 is truer, but slower.
 JPEG_MARGIN = 1
 # Pixels up to which the colours of a JPEG that is decoded to grey at its full size cost little beside the rest.
@@ -217,7 +219,9 @@ def _lossy_webp(data: bytes, shrink: Shrink, thumbnail: Thumbnail | None) -> Pix
     """
     import cv2
 
-    width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", data.ljust(30, b"\0"), 26))
+    if len(data) < _WEBP_HEADER:
+        return None
+    width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", data, 26))
     colour = shrink.colour or thumbnail is not None  # OpenCV too makes grey of the colours
     how = (cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE) | cv2.IMREAD_IGNORE_ORIENTATION
     with _room_for(width, height):
@@ -248,9 +252,15 @@ def _any_format(file: IO[bytes], shrink: Shrink, thumbnail: Thumbnail | None, *,
             shown = _turned(_as_pixels(flat), orientation)
             thumbnail.size = shown.shape[1], shown.shape[0]
             thumbnail.of_pixels(shown)
-        pixels = _as_pixels(flat, "RGB" if shrink.colour else "L")
+        # Grey stays grey until it is small: as RGB it would take three times the memory.
+        is_grey = isinstance(flat, np.ndarray) or flat.mode != "RGB"
+        pixels = _as_pixels(flat, "L" if is_grey or not shrink.colour else "RGB")
+        del flat, picture
         height, width = pixels.shape[:2]
-        return _turned(resize(pixels, _stored_target(shrink, width, height, orientation)), orientation)
+        pixels = resize(pixels, _stored_target(shrink, width, height, orientation))
+        if shrink.colour and is_grey:
+            pixels = np.repeat(pixels[..., None], 3, axis=2)
+        return _turned(pixels, orientation)
 
 
 def _silence_pillow() -> None:
@@ -269,7 +279,18 @@ def _pillow() -> Any:
     from PIL import Image
 
     Image.init()
+    _silence_libtiff()
     return Image
+
+
+def _silence_libtiff() -> None:
+    """Let libtiff not write to stderr what is wrong with a file: Pillow raises it, and it is listed."""
+    import ctypes
+
+    from PIL import _imaging
+
+    with suppress(OSError, AttributeError):  # where Pillow was built without it, or with it inside
+        ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 
 
 @cache
@@ -321,11 +342,19 @@ def _flattened(picture: Image.Image) -> Image.Image | Pixels:
 
 
 def _as_pixels(flat: Image.Image | Pixels, mode: str | None = None) -> Pixels:
-    """Return the pixels in mode RGB or L; None: as they are, a bilevel picture as L."""
+    """Return the pixels in mode RGB or L, grey pixels as they are; None: as they are, a bilevel picture as L."""
     if isinstance(flat, np.ndarray):
-        return np.repeat(flat[..., None], 3, axis=2) if mode == "RGB" else flat
+        return flat
     wanted = mode or ("RGB" if flat.mode == "RGB" else "L")
-    pixels: Pixels = np.asarray(flat if flat.mode == wanted else flat.convert(wanted))
+    width, height = flat.size
+    if width * height < LARGE_PIXELS:
+        return np.asarray(flat if flat.mode == wanted else flat.convert(wanted))
+    # In bands: Pillow takes the whole picture twice more to hand it over.
+    pixels: Pixels = np.empty((height, width, 3) if wanted == "RGB" else (height, width), np.uint8)
+    rows = max(1, _BAND_PIXELS // width)
+    for top in range(0, height, rows):
+        band = flat.crop((0, top, width, min(height, top + rows)))
+        pixels[top : top + rows] = np.asarray(band if band.mode == wanted else band.convert(wanted))
     return pixels
 
 

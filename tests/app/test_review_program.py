@@ -38,7 +38,7 @@ def display() -> Iterator[str]:
 
 @pytest.mark.skipif(bool(missing), reason=f"{', '.join(missing)} is not installed: apt-get install xvfb xdotool")
 def test_images_are_dragged_and_applied_in_the_real_program(display: str, tmp_path: Path) -> None:
-    labelimg.cluster(make_album(tmp_path / "album"), out=tmp_path / "out")
+    labelimg.cluster(make_album(tmp_path / "album"), out=tmp_path / "out", threshold=0.69)
     home = tmp_path / "home"
     home.mkdir()
     environment = {**os.environ, "DISPLAY": display, "XDG_CONFIG_HOME": str(home), "QT_QPA_PLATFORM": "xcb"}
@@ -98,7 +98,7 @@ def test_images_are_dragged_and_applied_in_the_real_program(display: str, tmp_pa
 
 @pytest.mark.skipif(bool(missing), reason=f"{', '.join(missing)} is not installed: apt-get install xvfb xdotool")
 def test_killed_it_leaves_what_is_pending_for_the_next_time(display: str, tmp_path: Path) -> None:
-    labelimg.cluster(make_album(tmp_path / "album"), out=tmp_path / "out")
+    labelimg.cluster(make_album(tmp_path / "album"), out=tmp_path / "out", threshold=0.69)
     with labelimg.Review(tmp_path / "out") as review:
         review.move(["moon.png"], "night")
     environment = {**os.environ, "DISPLAY": display, "XDG_CONFIG_HOME": str(tmp_path), "QT_QPA_PLATFORM": "xcb"}

@@ -24,7 +24,7 @@ def run(*words: object, display: bool = False) -> subprocess.CompletedProcess[st
 
 @pytest.fixture
 def out(album: Path, tmp_path: Path) -> Path:
-    labelimg.cluster(album, out=tmp_path / "out")
+    labelimg.cluster(album, out=tmp_path / "out", threshold=0.69)
     return tmp_path / "out"
 
 

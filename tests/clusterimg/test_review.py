@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -86,7 +88,7 @@ def placed(out: Path, album_bytes: dict[str, bytes | str]) -> dict[str, set[str]
 def sort_album(tmp_path: Path, transfer: str) -> tuple[Path, Path]:
     """The album, and a result of it."""
     album = make_album(tmp_path / "album")
-    labelimg.cluster(album, out=tmp_path / "out", transfer=transfer)
+    labelimg.cluster(album, out=tmp_path / "out", transfer=transfer, threshold=0.69)
     return album, tmp_path / "out"
 
 
@@ -214,7 +216,7 @@ def test_a_reviewed_result_can_be_overwritten(tmp_path):
         change(review)
         review.apply()
         review.move(["chelsea.png"], "people")  # pending, and forgotten with the result
-    labelimg.cluster(album, out=out, overwrite=True)
+    labelimg.cluster(album, out=out, overwrite=True, threshold=0.69)
     assert listed(out) == BEFORE
     assert not (out / "clusters_before_review.csv").exists()
     with Review(out) as review:
@@ -477,8 +479,42 @@ def test_a_change_that_cannot_be_written_down_is_made_all_the_same(tmp_path):
             review.move(["moon.png"], "cluster_0")
         files.on_operation = None
         assert [move.image for move in review.pending] == ["moon.png"]
+        review.move(["chelsea.png"], "cluster_0")  # there is room again: both are written down
+    with Review(out) as review:
+        assert [move.image for move in review.pending] == ["chelsea.png", "moon.png"]
         review.apply()
     assert "moon.png" in listed(out)["cluster_0"]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_changes_are_pending_again_as_they_were(tmp_path, seed):
+    random = Random(seed)
+    _, out = sort_album(tmp_path, "none")
+    for _ in range(3):
+        with Review(out) as review:
+            for _ in range(random.randrange(1, 8)):
+                some = random.sample(review.images, random.randrange(1, 5))
+                clusters = list(review.clusters)
+                with contextlib.suppress(UsageError):
+                    match random.randrange(7):
+                        case 0:
+                            review.move(some, random.choice([*clusters, "outliers", "cats", "dogs"]))
+                        case 1:
+                            review.new_cluster(some)
+                        case 2:
+                            review.merge(random.sample(clusters, 2))
+                        case 3:
+                            review.rename(random.choice(clusters), random.choice(["cats", "birds", "cluster_0"]))
+                        case 4:
+                            review.undo()
+                        case 5:
+                            review.redo()
+                        case 6 if random.random() < 0.3:
+                            review.apply()
+            expected, pending = (review.clusters, review.outliers), review.pending
+        with Review(out) as review:
+            assert (review.clusters, review.outliers) == expected, f"seed {seed}"
+            assert review.pending == pending and review.lost == ""
 
 
 # ----------------------------------------------------------------------------------------------------- splitting

@@ -18,6 +18,7 @@ from labelimg import files
 from labelimg.cache import FeatureCache
 from labelimg.clusterimg.extraction import extract
 from labelimg.clusterimg.methods import make_method
+from labelimg.clusterimg.methods.imagehash import ImageHash
 from labelimg.clusterimg.thumbnails import THUMBNAILS, Collected, Thumbnails
 from labelimg.decoding import Shrink, read
 from labelimg.jpeg import with_bare_planes
@@ -266,12 +267,16 @@ def test_thumbnails_are_the_same_from_any_threads_and_from_the_cache(tmp_path: P
         assert taken(paths, cache, tmp_path / "d", threads=2) == (1, one)  # the broken one is tried each time
 
 
-def test_a_feature_that_came_without_a_thumbnail_is_decoded_for_it_once(tmp_path: Path) -> None:
+def test_a_feature_that_came_without_a_thumbnail_is_decoded_for_it_once_and_not_made_again(tmp_path, monkeypatch):
     paths = photographs(tmp_path / "images")
     with FeatureCache(tmp_path / "cache") as cache:
         extract(paths, make_method("imagehash"), threads=1, memory=1 << 20, cache=cache)
-        assert taken(paths, cache, tmp_path / "a", threads=1)[0] == 6
-        assert taken(paths, cache, tmp_path / "b", threads=1)[0] == 1
+        monkeypatch.setattr(ImageHash, "feature", lambda self, pixels: pytest.fail("made again"))
+        decoded, one = taken(paths, cache, tmp_path / "a", threads=1)
+        assert decoded == 6
+        assert taken(paths, cache, tmp_path / "b", threads=1) == (1, one)
+    monkeypatch.undo()
+    assert taken(paths, None, tmp_path / "c", threads=1) == (6, one)
 
 
 def test_too_many_images_for_the_cache_are_not_decoded_for_their_thumbnails(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLabel, QVBoxLa
 
 from labelimg.app.commands import COMMANDS, MOUSE, Command
 
+_WIDTH = 270
+
 
 class HelpWindow(QDialog):
     """Shows the list; any of its keys, Esc or a click outside closes it."""
@@ -51,7 +53,8 @@ def _table(title: str, rows: list[tuple[str, str]]) -> QVBoxLayout:
         font.setBold(True)
         left.setFont(font)
         right.setWordWrap(True)
-        right.setMinimumWidth(250)
+        right.setFixedWidth(_WIDTH)
+        right.setMinimumHeight(right.heightForWidth(_WIDTH))  # a dialog's layout does not ask for it
         grid.addWidget(left, row, 0)
         grid.addWidget(right, row, 1)
     column = QVBoxLayout()

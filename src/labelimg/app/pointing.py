@@ -81,8 +81,8 @@ class PointingControl(QObject):
         """Whether an image is pointed at."""
         return self.pointing is not None
 
-    def open(self, picture: Picture) -> None:
-        """Point at a picture that is decoded; its annotations of this sitting are still there."""
+    def open(self, picture: Picture) -> str:
+        """Point at a picture that is decoded; its annotations are still there. Gives why it cannot be, if so."""
         assert picture.scene is not None
         image = picture.scene.image
         self._levels = image_levels(image)
@@ -91,8 +91,7 @@ class PointingControl(QObject):
             pointing = self.pointing = self.pointer.begin(image)
         except LabelimgError as error:
             self.pointing = None
-            self.annotations.message.warn(str(error))
-            return
+            return str(error)
         pointing.history = self._histories.setdefault(picture.row, pointing.history)
         name = printable(os.path.basename(picture.path))
         self.annotations.setWindowTitle(f"Annotations - {name}")
@@ -103,6 +102,7 @@ class PointingControl(QObject):
         self._show()
         self.annotations.state.setText("encoding the image… you can point already")
         pointing.when_ready(lambda reason: self.posted.emit(lambda: self._ready(pointing, reason)))
+        return ""
 
     def _ready(self, pointing: Pointing, reason: str) -> None:
         """What has to be there before anything is found is there, or cannot be."""

@@ -85,7 +85,9 @@ class PointingFlow(QObject):
 
     def _point(self, picture: Picture) -> None:
         controller = self._controller
-        self.control.open(picture)
+        if reason := self.control.open(picture):
+            controller.window.message.warn(reason)
+            return
         if controller.window.isVisible():
             self._colours_shown = controller.colours.isVisible()
         controller.debug.hide()

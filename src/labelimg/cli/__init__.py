@@ -84,6 +84,7 @@ _AGAIN = "interrupted; the same command goes on from here"
 _HOW_TO_GO_ON = {
     **dict.fromkeys(("cluster", "deep", "merge"), f"{_AGAIN}, labelimg undo RESULT takes back what was done"),
     **dict.fromkeys(("labels", "stamp", "undo"), _AGAIN),
+    "review": "interrupted; labelimg review RESULT ends what was begun, labelimg undo RESULT takes the whole run back",
     "train": "interrupted; the same command with --resume goes on from what was saved, twice a minute",
 }
 

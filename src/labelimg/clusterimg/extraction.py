@@ -17,7 +17,7 @@ from labelimg.cache import FeatureCache
 from labelimg.clusterimg.batches import SIGNATURE_SIZE, signature
 from labelimg.clusterimg.engine import Made, Source
 from labelimg.clusterimg.features import Features, FeatureStore
-from labelimg.clusterimg.thumbnails import MOST_BYTES, Collected
+from labelimg.clusterimg.thumbnails import MOST_BYTES
 from labelimg.decoding import Shrink
 from labelimg.images import Unreadable, read_many
 
@@ -44,6 +44,14 @@ class Reader(Protocol):
         ...
 
 
+class Thumbnails(Protocol):
+    """Collects thumbnails, as `thumbnails.Collected` does."""
+
+    def add(self, jpeg: bytes) -> None:
+        """Keep the thumbnail of the next image; empty where it has none."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Extracted:
     """Features of the images that could be read.
@@ -67,7 +75,7 @@ def extract(
     memory: int,
     with_signatures: bool = False,
     cache: FeatureCache | None = None,
-    thumbnails: Collected | None = None,
+    thumbnails: Thumbnails | None = None,
     read: Reader = read_many,
     progress: Callable[[int, int], None] | None = None,
 ) -> Extracted:
@@ -94,7 +102,12 @@ def extract(
         results: Iterable[tuple[int, Made | Unreadable, bool]] = ((row, result, True) for row, result in made(paths))
     else:
         fits = thumbnails is not None and len(paths) * MOST_BYTES <= cache.max_bytes // _SHARE_OF_CACHE
-        results = _through_cache(paths, source, made, cache, with_signatures, jpegs if fits else None)
+
+        def look(paths: Sequence[str]) -> None:
+            for _ in read(paths, source.shrink, lambda _: None, threads=threads, keep_thumbnail=jpegs.__setitem__):
+                pass
+
+        results = _through_cache(paths, source, made, cache, with_signatures, jpegs if fits else None, look)
     for row, result, was_decoded in results:
         decoded += was_decoded
         jpeg = jpegs.pop(paths[row], b"")
@@ -125,8 +138,12 @@ def _through_cache(
     cache: FeatureCache,
     with_signatures: bool,
     jpegs: dict[str, bytes] | None,
+    look: Callable[[Sequence[str]], None],
 ) -> Iterator[tuple[int, Made | Unreadable, bool]]:
-    """What `made` gives, and what the cache holds; `jpegs`, where thumbnails are to be kept, is filled from it too."""
+    """What `made` gives, and what the cache holds; `jpegs`, where thumbnails are to be kept, is filled from it too.
+
+    `look` decodes images for their thumbnails alone, for a feature may have cost much more than that.
+    """
     recipe = f"{_VERSION} {source!r}"
     signature_recipe = f"{_VERSION} signature of {source.shrink!r}"
     thumbnail_recipe = f"{_VERSION} thumbnail of {source.shrink!r}"
@@ -140,25 +157,31 @@ def _through_cache(
         if with_signatures:
             known &= signatures.keys()
         thumbnails = {} if jpegs is None else dict(cache.get_many(thumbnail_recipe, wanted))
-        if jpegs is not None:
-            known &= thumbnails.keys()
+        lacking = sorted(known - thumbnails.keys()) if jpegs is not None else []
+        look([part[k] for k in lacking])
+        looked = set(lacking)
         fresh = made([path for k, path in enumerate(part) if k not in known])
-        new: list[tuple[tuple[str, int, int], Made, bytes]] = []
+        new: list[tuple[tuple[str, int, int], Made]] = []
+        new_thumbnails: list[tuple[tuple[str, int, int], bytes]] = []
         for k, path in enumerate(part):
             if k in known:
                 signed = np.frombuffer(signatures[k], np.int8) if with_signatures else None
-                if jpegs is not None:
+                made_before = _unpacked(features[k], source.dtype), signed
+                if jpegs is not None and k not in looked:
                     jpegs[path] = thumbnails[k]
-                yield first + k, (_unpacked(features[k], source.dtype), signed), False
+                elif jpegs is not None and stamp(path) == stamps[k]:
+                    new_thumbnails.append((wanted[k], jpegs.get(path, b"")))
+                yield first + k, made_before, k in looked
                 continue
             _, result = next(fresh)
             # A file that changed while it was read must not be taken for what it is now.
             if not isinstance(result, Unreadable) and stamp(path) == stamps[k]:
-                new.append((wanted[k], result, b"" if jpegs is None else jpegs[path]))
+                new.append((wanted[k], result))
+                new_thumbnails.append((wanted[k], b"" if jpegs is None else jpegs[path]))
             yield first + k, result, True
-        cache.put_many(recipe, ((*file, _packed(feature)) for file, (feature, _), _ in new))
-        cache.put_many(signature_recipe, ((*file, s.tobytes()) for file, (_, s), _ in new if s is not None))
-        cache.put_many(thumbnail_recipe, ((*file, jpeg) for file, _, jpeg in new if jpeg))
+        cache.put_many(recipe, ((*file, _packed(feature)) for file, (feature, _) in new))
+        cache.put_many(signature_recipe, ((*file, s.tobytes()) for file, (_, s) in new if s is not None))
+        cache.put_many(thumbnail_recipe, ((*file, jpeg) for file, jpeg in new_thumbnails if jpeg))
 
 
 def stamp(path: str | os.PathLike[str]) -> tuple[int, int]:

@@ -66,6 +66,7 @@ class Review:
         self._check_merged(read_run(self.out))
         self._lock: Lock | None = Lock(self.out).__enter__()
         self._journal = ReviewJournal(self.out)
+        self._behind = False  # whether a change was made that the journal does not hold
         self.brought_back, self.lost = 0, ""
         try:
             check_finished(self.out)
@@ -183,21 +184,21 @@ class Review:
         """Take the last change back; whether there was one. It reaches back over `apply`, too."""
         change = self.history.undo()
         if change is not None:
-            self._journal.note(change.reversed())
+            self._note(change.reversed())
         return change is not None
 
     def redo(self) -> bool:
         """Make the change that was taken back last again; whether there was one."""
         change = self.history.redo()
         if change is not None:
-            self._journal.note(change)
+            self._note(change)
         return change is not None
 
     def do(self, change: Change) -> bool:
         """Make a change of `now`; whether it changed anything. Raises OutputError if it could not be kept."""
         made = self.history.do(change)
         if made:
-            self._journal.note(change)
+            self._note(change)
         return made
 
     def follow_plan(self, table: str | os.PathLike[str]) -> None:
@@ -290,13 +291,28 @@ class Review:
             self._reset(there)
             return
         self.standing = there
+        self._write_journal()
+
+    def _note(self, change: Change) -> None:
+        """Write a change down; after one that could not be, all that is pending."""
+        if self._behind:
+            self._write_journal()
+            self._behind = False
+            return
+        self._behind = True
+        self._journal.note(change)
+        self._behind = False
+
+    def _write_journal(self) -> None:
+        """Write down all that is pending as one change, in place of what the journal holds."""
         now = self.now
         alive = {now.name_of(number): number for number in np.unique(now.clusters).tolist() if number != OUTLIERS}
-        begun = _with_free_numbers(there, now, alive)
-        self._journal.begin(there, begun)
+        begun = _with_free_numbers(self.standing, now, alive)
         rest = _difference(begun, now)
-        if not rest.is_empty:
-            self._journal.note(rest)
+        if rest.is_empty:
+            self._journal.begin(self.standing, begun)
+        else:
+            self._journal.go_on(self.standing, begun, [rest])
 
     @staticmethod
     def _check_merged(run: dict[str, Any]) -> None:

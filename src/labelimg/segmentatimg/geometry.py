@@ -67,6 +67,11 @@ class Rect:
         )
 
 
+def as_points(points: Sequence[Point]) -> list[Point]:
+    """The points with Python's own integers."""
+    return [(int(x), int(y)) for x, y in points]
+
+
 def distinct(values: NDArray[Any]) -> NDArray[Any]:
     """The values, sorted, each once; for a few thousand of them many times faster than np.unique, which hashes."""
     values = np.sort(values)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelimg.errors import UsageError
-from labelimg.segmentatimg.geometry import Point, brush_runs, distinct, line_pixels, path_pixels, pixels_of
+from labelimg.segmentatimg.geometry import Point, as_points, brush_runs, distinct, line_pixels, path_pixels, pixels_of
 from labelimg.segmentatimg.geometry import Rect as Rect
 from labelimg.segmentatimg.history import Change as Change
 from labelimg.segmentatimg.history import Entry, History, Painted, Patch, Values
@@ -147,7 +147,7 @@ class Painting:
 
         Edge pixels on the way mean no segment, for the pointer goes over them all the time.
         """
-        on_the_way = distinct(self.labels.reshape(-1)[path_pixels(_points(points), *self.size)])
+        on_the_way = distinct(self.labels.reshape(-1)[path_pixels(as_points(points), *self.size)])
         return self._paint_segments(on_the_way[on_the_way > 0].tolist(), self._paint.number_of(colour))
 
     def brush(self, points: Sequence[Point], radius: int, colour: Colour | None) -> Rect:
@@ -157,7 +157,7 @@ class Painting:
         """
         if radius < 0:
             raise UsageError(f"radius must be at least 0, got {radius}")
-        runs = brush_runs(_points(points), int(radius), *self.size)
+        runs = brush_runs(as_points(points), int(radius), *self.size)
         number = self._paint.number_of(colour)
         with self.action():
             return self._told(*self._write(runs, number))
@@ -167,7 +167,7 @@ class Painting:
 
         That happens at every level. The parts keep their paint; the largest keeps the number of the segment.
         """
-        p, q = _points([p, q])
+        p, q = as_points([p, q])
         positions = line_pixels(p, q, *self.size)
         if not len(positions):
             return Rect()
@@ -396,7 +396,3 @@ def _by_number(painted: Iterable[Painted]) -> Iterator[tuple[Runs, int]]:
         for number in distinct(values).tolist():
             its = slice(None) if len(values) == 1 else values == number
             yield (starts[its], lengths[its]), number
-
-
-def _points(points: Sequence[Point]) -> list[Point]:
-    return [(int(x), int(y)) for x, y in points]

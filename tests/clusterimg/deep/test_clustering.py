@@ -22,7 +22,9 @@ from labelimg.clusterimg.deep import fitting
 from labelimg.clusterimg.deep.autoencoders import Autoencoder, Shape
 from labelimg.clusterimg.deep.checkpoints import OURS, Checkpoint, read_checkpoint
 from labelimg.clusterimg.deep.embedding import Embedder
+from labelimg.clusterimg.thumbnails import Thumbnails
 from labelimg.errors import ModelError, OutputError, UsageError
+from labelimg.thumbnail import size_of
 from pictures import groups_of, save, truncated_png
 
 TINY = Training(size=16, latent=3, width=2, epochs=2, batch_size=8, val=0.25)
@@ -100,7 +102,7 @@ def test_the_clusters_of_batches_are_merged_by_their_first_images(colours, model
 def test_labelimg_merge_ends_a_run_that_was_not_merged_with_the_same_result(colours, model, tmp_path):
     with labelimg.FeatureCache() as cache:
         own = {"model": model, "clusters": [3], "batch_size": 9, "cache": cache}
-        at_once = labelimg.deep_cluster(colours, **own)
+        at_once = labelimg.deep_cluster(colours, out=tmp_path / "at_once", **own)
         apart = labelimg.deep_cluster(colours, merge=False, out=tmp_path / "out", **own)
         assert apart.decoded == 0
         assert len(apart.clusters) == 6
@@ -276,15 +278,18 @@ def test_training_and_embedding_decode_each_file_once_but_see_what_changed_in_be
     decoded: list[str] = []
     read, fit = images.read, fitting.fit
 
-    def counted(path: str, shrink: Any) -> Any:
+    def counted(path: str, shrink: Any, **more: Any) -> Any:
         decoded.append(Path(path).name)
-        return read(path, shrink)
+        return read(path, shrink, **more)
 
     monkeypatch.setattr(images, "read", counted)
     own = {"model": "autoencoder", "training": TINY, "clusters": [3], "threads": 2}
     first = labelimg.deep_cluster(colours, out=tmp_path / "out", **own)
     assert sorted(decoded) == sorted(path.name for path in colours.iterdir())
     assert [Path(each.path).name for each in first.unreadable] == ["bad.png"]
+    with Thumbnails.open(tmp_path / "out") as thumbnails:
+        sizes = {size_of(thumbnails.get(row) or b"") for row in range(len(thumbnails))}
+    assert sizes == {(24, 20)}  # of the files, not of the square pictures that are trained with
     again = labelimg.deep_cluster(colours, out=tmp_path / "out", overwrite=True, **own)  # from the files themselves
     assert again.clusters == first.clusters
 

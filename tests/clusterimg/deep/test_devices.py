@@ -78,7 +78,7 @@ def test_lightning_trains_on_the_device_that_was_named_in_mixed_precision_on_a_g
 def test_a_gpu_that_is_not_there_is_one_line(call, kinds, tmp_path, monkeypatch):
     with pytest.raises(UsageError, match=r"^device cuda is not there: torch sees no GPU; use cpu or auto$"):
         if call == "train":
-            monkeypatch.setattr(images, "read", lambda *_: pytest.fail("decoded before the device was looked at"))
+            monkeypatch.setattr(images, "read", lambda *_, **__: pytest.fail("decoded before the device was looked at"))
             labelimg.train(kinds, out=tmp_path / "a.ckpt", training=TINY, device="cuda")
         elif call == "deep_cluster":
             labelimg.deep_cluster(kinds, out=tmp_path / "out", device="cuda")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from labelimg.clusterimg.batches import available_memory
 from labelimg.clusterimg.clock import Clock, Stage
-from labelimg.clusterimg.deep.decoded import Decoded
+from labelimg.clusterimg.deep.decoded import Decoded, Jpegs
 from labelimg.clusterimg.deep.extra import need
 from labelimg.clusterimg.extraction import extract, stamp
 from labelimg.clusterimg.pipeline import Folder, thread_count, why_none
@@ -240,7 +240,7 @@ def trained_beside(
                     interrupted = checkpoint
             check_target(target, resume=True, overwrite=True)
         loss = _prepared(training, device, clock)
-        found = _pixels(folders, training, data, threads, clock)
+        found = _pixels(folders, training, data, threads, clock, with_thumbnails=out is not None)
         _trained(target, training, data, found, interrupted, loss, device, threads, clock)
         checkpoint = read_checkpoint(target)
     return str(target), of_autoencoder(str(target), checkpoint.model()), found
@@ -260,7 +260,15 @@ def _prepared(how: Training, device: str, clock: Clock) -> nn.Module:
         return loss_of(how)
 
 
-def _pixels(folders: Sequence[Folder], how: Training, data: dict[str, Any], threads: int, clock: Clock) -> Decoded:
+def _pixels(
+    folders: Sequence[Folder],
+    how: Training,
+    data: dict[str, Any],
+    threads: int,
+    clock: Clock,
+    *,
+    with_thumbnails: bool = False,
+) -> Decoded:
     with clock.stage("finding images"):
         found = find_images(folders, recursive=data["recursive"], include=data["include"], exclude=data["exclude"])
         if not found.paths:
@@ -268,12 +276,20 @@ def _pixels(folders: Sequence[Folder], how: Training, data: dict[str, Any], thre
     with clock.stage("decoding") as told:
         memory, source = available_memory() // 2, PixelSource(how.size)
         stamps = {path: stamp(path) for path in found.paths}
-        read = extract(found.paths, source, threads=threads, memory=memory, progress=told)
+        jpegs = Jpegs(memory=memory // 4)
+        read = extract(
+            found.paths,
+            source,
+            threads=threads,
+            memory=memory,
+            thumbnails=jpegs if with_thumbnails else None,
+            progress=told,
+        )
     if len(read.features) < 2:
         raise UsageError(f"to train needs at least 2 images that can be read; there are {len(read.features)}")
     places = {found.paths[row]: place for place, row in enumerate(read.rows.tolist())}
     unreadable = {each.path: each for each in (*found.unreadable, *read.unreadable)}
-    return Decoded(source.shrink, read.features, places, unreadable, stamps)
+    return Decoded(source.shrink, read.features, places, unreadable, stamps, jpegs.features())
 
 
 def _check_resumed(earlier: Checkpoint, how: Training, target: Path) -> None:

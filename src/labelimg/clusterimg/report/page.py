@@ -107,11 +107,13 @@ def _sentence(result: Result) -> str:
         asked = f"{images} {_were(n)} compared by <b>{_text(str(settings.get('method')))}</b>{held}"
     clusters, outliers = len(result.folders), n - clustered
     if clusters:
-        found = f"<b>{clustered:,}</b> of them {'is' if clustered == 1 else 'are'} in "
+        found = f"<b>{clustered:,}</b> of them {'is' if clustered == 1 else 'are'} in " if outliers else "All are in "
         found += f"<b>{_count(clusters, 'cluster')}</b>"
         found += f", <b>{outliers:,}</b> {'is an outlier' if outliers == 1 else 'are outliers'}." if outliers else "."
-    else:
+    elif outliers:
         found = "No cluster was found: " + ("it is an outlier." if outliers == 1 else "all are outliers.")
+    else:
+        found = "So there is nothing to show."
     lost = len(result.unreadable)
     more = f" <b>{_count(lost, 'file')}</b> could not be read." if lost else ""
     return f"{asked}. {found[0].upper()}{found[1:]}{more}"
