@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 import labelimg
+from labelimg.clusterimg import suggestion
 from labelimg.clusterimg.features import Features, features_of
+from labelimg.clusterimg.linkage import link
 from labelimg.clusterimg.methods import NAMES, make_method
 from labelimg.clusterimg.methods.base import Method
 from labelimg.clusterimg.pairs import components
@@ -53,10 +55,67 @@ def false_and_missed(features: Features, truth: np.ndarray, threshold: float) ->
 
 
 def test_few_images_get_the_methods_own():
-    for count in (0, 1, 2, 15):
+    for count in (0, 1, 2, 9):
         found = suggest_for(hashes(count)[0], HASH)
         assert found.threshold == HASH.default_threshold
         assert "too few" in found.reason
+
+
+def test_the_methods_own_stays_where_it_lies_in_the_gap():
+    for count in (10, 15, 40):
+        found = suggest_for(hashes(count)[0], HASH)
+        assert found.threshold == HASH.default_threshold
+        assert "reach" in found.reason
+
+
+def test_two_groups_that_resemble_each_other_count_once_by_chance():
+    # A centre and another that agrees in 92 of 144 bits: of 8 x 8 images many pairs reach 0.64, none of them 0.69.
+    # They are one chance resemblance, not 64: it does not raise the threshold, which would cut off the far twin.
+    rng = np.random.default_rng(2)
+    bits, truth = list(rng.integers(0, 2, (40, 144)).astype(np.uint8)), list(range(40))
+    first = bits[0]
+    second = first.copy()
+    second[:52] ^= 1
+    for group, centre in enumerate((first, second), start=50):
+        for _ in range(8):
+            twin = centre.copy()
+            twin[rng.choice(np.arange(52, 144), 3, replace=False)] ^= 1
+            bits.append(twin)
+            truth.append(0 if group == 50 else group)
+    far = bits[1].copy()
+    far[rng.choice(144, 36, replace=False)] ^= 1  # 0.75
+    features, groups = of_bits(np.array([*bits, far])), np.array([*truth, 1])
+    assert suggest_for(features, HASH).threshold == HASH.default_threshold
+    assert false_and_missed(features, groups, HASH.default_threshold) == (0, 0)
+
+
+def test_without_a_gap_some_dozen_images_get_the_methods_own():
+    # Versions of one drawing, each a step from the one before: nothing separates like from unlike.
+    bits = np.zeros((60, 144), np.uint8)
+    for k in range(1, 60):
+        bits[k:, (3 * k) % 144 : (3 * k) % 144 + 3] ^= 1
+    found = suggest_for(of_bits(bits), HASH)
+    assert (found.threshold, len(HASH.similar_pairs(of_bits(bits), 0.97)) >= 59) == (HASH.default_threshold, True)
+
+
+def test_what_counts_once_is_the_greatest_similarity_of_two_clusters():
+    features, _ = hashes(40, 10, 4, seed=3)
+    sample = sample_for(features, HASH)
+    s = len(sample)
+    square = np.full((s, s), -1.0)
+    i, j = np.triu_indices(s, 1)
+    square[i, j] = square[j, i] = sample.values
+    at = np.array([0.55, 0.6, 0.7, 0.95])
+    edges = np.linspace(sample.values.min(), 1 + 1e-9, suggestion._BINS + 1)
+    place = (np.searchsorted(edges, square, side="right") - 1).astype(np.int16)
+    within, nearest = suggestion._spread(link(s, i.astype(np.int32), j.astype(np.int32), sample.values), place, at)
+    for k, threshold in enumerate(at):
+        labels = components(s, HASH.similar_pairs(features, threshold))
+        names = np.unique(labels)
+        greatest = [place[np.ix_(labels == a, labels == b)].max() for a in names for b in names if a < b]
+        assert nearest[k].tolist() == np.bincount(greatest, minlength=suggestion._BINS).tolist()
+        shared = place[i, j][labels[i] == labels[j]]
+        assert within[k].tolist() == np.bincount(shared, minlength=suggestion._BINS).tolist()
 
 
 @pytest.mark.parametrize("seed", range(5))
