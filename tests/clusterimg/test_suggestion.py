@@ -68,34 +68,35 @@ def test_the_methods_own_stays_where_it_lies_in_the_gap():
         assert "reach" in found.reason
 
 
-def test_two_groups_that_resemble_each_other_count_once_by_chance():
-    # A centre and another that agrees in 92 of 144 bits: of 8 x 8 images many pairs reach 0.64, none of them 0.69.
-    # They are one chance resemblance, not 64: it does not raise the threshold, which would cut off the far twin.
-    rng = np.random.default_rng(2)
-    bits, truth = list(rng.integers(0, 2, (40, 144)).astype(np.uint8)), list(range(40))
-    first = bits[0]
-    second = first.copy()
-    second[:52] ^= 1
-    for group, centre in enumerate((first, second), start=50):
-        for _ in range(8):
-            twin = centre.copy()
-            twin[rng.choice(np.arange(52, 144), 3, replace=False)] ^= 1
-            bits.append(twin)
-            truth.append(0 if group == 50 else group)
-    far = bits[1].copy()
-    far[rng.choice(144, 36, replace=False)] ^= 1  # 0.75
-    features, groups = of_bits(np.array([*bits, far])), np.array([*truth, 1])
-    assert suggest_for(features, HASH).threshold == HASH.default_threshold
-    assert false_and_missed(features, groups, HASH.default_threshold) == (0, 0)
+@pytest.mark.parametrize("seed", range(3))
+def test_two_groups_that_resemble_each_other_count_once_by_chance(seed):
+    # The centres of two groups of 8 agree in 92 of 144 bits: 64 pairs near 0.64, which are one chance resemblance.
+    rng = np.random.default_rng(seed)
+    centres = rng.integers(0, 2, (16, 144)).astype(np.uint8)
+    centres[1] = centres[0]
+    centres[1, :52] ^= 1
+    bits, truth = [], []
+    for group, centre in enumerate(centres):
+        for _ in range(8 if group < 2 else 5 if group < 10 else 1):
+            bits.append(centre.copy())
+            bits[-1][rng.choice(144, 2, replace=False)] ^= 1
+            truth.append(group)
+    features = of_bits(np.array(bits, np.uint8))
+    found = suggest_for(features, HASH)
+    assert found.threshold == HASH.default_threshold
+    assert false_and_missed(features, np.array(truth), found.threshold) == (0, 0)
 
 
 def test_without_a_gap_some_dozen_images_get_the_methods_own():
-    # Versions of one drawing, each a step from the one before: nothing separates like from unlike.
+    # Each image is four random bits from the one before: nothing separates like from unlike.
+    rng = np.random.default_rng(2)
     bits = np.zeros((60, 144), np.uint8)
     for k in range(1, 60):
-        bits[k:, (3 * k) % 144 : (3 * k) % 144 + 3] ^= 1
+        bits[k] = bits[k - 1]
+        bits[k, rng.choice(144, 4, replace=False)] ^= 1
     found = suggest_for(of_bits(bits), HASH)
-    assert (found.threshold, len(HASH.similar_pairs(of_bits(bits), 0.97)) >= 59) == (HASH.default_threshold, True)
+    assert found.threshold == HASH.default_threshold
+    assert "no clear gap" in found.reason
 
 
 def test_what_counts_once_is_the_greatest_similarity_of_two_clusters():

@@ -5,7 +5,7 @@ share no cluster at t are unlike, if t is right, and the greatest of their simil
 whose pairs grow with the square of their number. The images of two clusters are no independent draws: where it explains
 more, two clusters count once. Do the clusters stay as they are if t moves a little? Between the similarities of what
 belongs together and the rest there is a valley; where chains glue clusters together, one step changes much. Are pairs
-that share a cluster more alike than others? Of what chains have glued together, most are not. And would many images join
+that share a cluster more alike than others? Of what chains glue together, most are not. And would many images join
 clusters at a lower threshold, where chance makes no pairs yet? How well this does is in
 docs/threshold.md.
 """
