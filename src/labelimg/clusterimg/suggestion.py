@@ -152,7 +152,7 @@ def _evidence(values: NDArray[np.float64], similarities: Similarities, default: 
     loose = np.log((np.maximum(pairs[joins], similar) + _SMOOTH) / (similar + _SMOOTH))
     all_alike = float(np.median(values)) > default
     unknown = np.isnan(reach)
-    chance = np.where(unknown, 0.0 if all_alike else 2 * _WORST_CHANCE, chance)
+    chance = np.where(unknown, 2 * _WORST_CHANCE, chance)
     mixed = np.log1p((1 - _purity(total, within, 0.9 if all_alike else 0.5)) / _PURE)
     score = (
         -_CHANCE * np.clip(chance, _BEST_CHANCE, _WORST_CHANCE + unknown * _WORST_CHANCE)
