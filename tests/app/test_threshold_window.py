@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtGui import QColor
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
@@ -188,3 +188,18 @@ def test_one_image_and_equal_images_can_be_looked_at(qt: QApplication, tmp_path:
         window.grab()
         window.close()
         window.deleteLater()
+
+
+@pytest.mark.parametrize(("key", "chosen"), [(Qt.Key.Key_Enter, True), (Qt.Key.Key_Escape, False)])
+def test_the_program_gives_back_what_was_chosen(qt: QApplication, sampled: Sampled, key: Qt.Key, chosen: bool) -> None:
+    from labelimg.app.threshold_program import choose
+
+    def press() -> None:
+        window = next(each for each in qt.topLevelWidgets() if isinstance(each, ThresholdWindow) and each.isVisible())
+        QTest.keyClick(window, key)
+
+    QTimer.singleShot(50, press)
+    try:
+        assert choose(sampled) == (sampled.suggestion.threshold if chosen else None)
+    finally:
+        theme.apply(qt, "dark")

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 import labelimg
+from labelimg.clusterimg import suggestion
 from labelimg.clusterimg.features import Features, features_of
+from labelimg.clusterimg.linkage import link
 from labelimg.clusterimg.methods import NAMES, make_method
 from labelimg.clusterimg.methods.base import Method
 from labelimg.clusterimg.pairs import components
@@ -53,10 +55,68 @@ def false_and_missed(features: Features, truth: np.ndarray, threshold: float) ->
 
 
 def test_few_images_get_the_methods_own():
-    for count in (0, 1, 2, 15):
+    for count in (0, 1, 2, 9):
         found = suggest_for(hashes(count)[0], HASH)
         assert found.threshold == HASH.default_threshold
         assert "too few" in found.reason
+
+
+def test_the_methods_own_stays_where_it_lies_in_the_gap():
+    for count in (10, 15, 40):
+        found = suggest_for(hashes(count)[0], HASH)
+        assert found.threshold == HASH.default_threshold
+        assert "reach" in found.reason
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_groups_that_resemble_each_other_count_once_by_chance(seed):
+    # The centres of two groups of 8 agree in 92 of 144 bits: 64 pairs near 0.64, which are one chance resemblance.
+    rng = np.random.default_rng(seed)
+    centres = rng.integers(0, 2, (16, 144)).astype(np.uint8)
+    centres[1] = centres[0]
+    centres[1, :52] ^= 1
+    bits, truth = [], []
+    for group, centre in enumerate(centres):
+        for _ in range(8 if group < 2 else 5 if group < 10 else 1):
+            bits.append(centre.copy())
+            bits[-1][rng.choice(144, 2, replace=False)] ^= 1
+            truth.append(group)
+    features = of_bits(np.array(bits, np.uint8))
+    found = suggest_for(features, HASH)
+    assert found.threshold == HASH.default_threshold
+    assert false_and_missed(features, np.array(truth), found.threshold) == (0, 0)
+
+
+def test_without_a_gap_some_dozen_images_get_the_methods_own():
+    # Each image is four random bits from the one before: nothing separates like from unlike.
+    rng = np.random.default_rng(2)
+    bits = np.zeros((60, 144), np.uint8)
+    for k in range(1, 60):
+        bits[k] = bits[k - 1]
+        bits[k, rng.choice(144, 4, replace=False)] ^= 1
+    found = suggest_for(of_bits(bits), HASH)
+    assert found.threshold == HASH.default_threshold
+    assert "no clear gap" in found.reason
+
+
+def test_what_counts_once_is_the_greatest_similarity_of_two_clusters():
+    features, _ = hashes(40, 10, 4, seed=3)
+    sample = sample_for(features, HASH)
+    s = len(sample)
+    square = np.full((s, s), -1.0)
+    i, j = np.triu_indices(s, 1)
+    square[i, j] = square[j, i] = sample.values
+    at = np.array([0.55, 0.6, 0.7, 0.95])
+    edges = np.linspace(sample.values.min(), 1 + 1e-9, suggestion._BINS + 1)
+    place = (np.searchsorted(edges, square, side="right") - 1).astype(np.int16)
+    within, nearest = suggestion._spread(link(s, i.astype(np.int32), j.astype(np.int32), sample.values), place, at)
+    for k, threshold in enumerate(at):
+        labels = components(s, HASH.similar_pairs(features, threshold))
+        names = np.unique(labels)
+        greatest = [place[np.ix_(labels == a, labels == b)].max() for a in names for b in names if a < b]
+        assert nearest[k].tolist() == np.bincount(greatest, minlength=suggestion._BINS).tolist()
+        shared = place[i, j][labels[i] == labels[j]]
+        assert within[k].tolist() == np.bincount(shared, minlength=suggestion._BINS).tolist()
 
 
 @pytest.mark.parametrize("seed", range(5))

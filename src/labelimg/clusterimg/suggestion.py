@@ -2,10 +2,11 @@
 
 Of every threshold t is asked: How many pairs of unlike images does chance make more similar than t? The pairs that
 share no cluster at t are unlike, if t is right, and the greatest of their similarities are extrapolated to all images,
-whose pairs grow with the square of their number. Do the clusters stay as they are if t moves a little? Between the
-similarities of what belongs together and the rest there is a valley; where chains glue clusters together, one step
-changes much. Are pairs that share a cluster more alike than others? Of what chains have glued together, most are not.
-And would many images join clusters at a lower threshold, where chance makes no pairs yet? How well this does is in
+whose pairs grow with the square of their number. The images of two clusters are no independent draws: where it explains
+more, two clusters count once. Do the clusters stay as they are if t moves a little? Between the similarities of what
+belongs together and the rest there is a valley; where chains glue clusters together, one step changes much. Are pairs
+that share a cluster more alike than others? Of what chains glue together, most are not. And would many images join
+clusters at a lower threshold, where chance makes no pairs yet? How well this does is in
 docs/threshold.md.
 """
 
@@ -24,7 +25,8 @@ from labelimg.clusterimg.linkage import Linkage, link
 from labelimg.clusterimg.methods.base import Method
 from labelimg.clusterimg.threshold import Similarities, choose_rows, sample_similarities
 
-_FEW = 16  # of fewer images nothing can be told
+_FEW = 10  # of fewer images nothing can be told
+_SOME = 100  # of fewer images a gap can be told, but where there is none they do not tell another threshold
 _UNLIKE = 0.02  # the share of pairs that must be unlike by the method's own threshold for anything to be told
 _STEP = 0.005
 _BINS = 2048
@@ -32,14 +34,12 @@ _TAIL = 10  # pairs of unlike images that are more similar than where the extrap
 _LEAST = 20  # fewer pairs of unlike images than this tell nothing about all
 _GAP = 0.31  # the widest gap that a threshold of the default method leaves above it; others are measured by it
 
-# What the three questions weigh against each other; how they were fitted is in docs/threshold.md.
+# What the questions weigh against each other; how they were fitted is in docs/threshold.md.
 _ALLOWED = 0.1  # pairs that chance may put above the threshold
 _STEADY = 0.02  # the step that clusters should not change by
 _SMOOTH = 10  # of so few pairs or joins a change does not count
-_CHANCE, _CHANGE, _JOINS_BELOW, _JOINS_ABOVE, _LOOSE, _MIXED, _LOWER, _HIGHER = 0.5, 1.0, 4.0, 1.0, 1.0, 1.0, 2.0, 0.0
-_BEST_CHANCE, _WORST_CHANCE = -0.5, 4.0
-_LEFT = 6.0
-_ONE_CLUSTER = 3.0
+_CHANCE, _CHANGE, _JOINS, _LOOSE, _MIXED, _LOWER, _LEFT = 0.28, 1.45, 8.0, 1.4, 0.3, 2.0, 6.0
+_BEST_CHANCE, _WORST_CHANCE = -0.75, 0.47
 _PURE = 0.03
 _MARGIN = 0.25
 _SLOPE = 0.002
@@ -101,6 +101,9 @@ def suggest(similarities: Similarities, method: Method) -> Suggestion:
     unlike = f"{_images(similarities.count)} that are unlike reach {back(min(reach, 1.0)):.2f} by chance"
     steady = f"clusters are steady up to {back(top):.2f}"
     if evidence.chance[best] > 0:
+        if s < _SOME:
+            reason = f"the method's own; {_images(s)}, and no clear gap between like and unlike"
+            return Suggestion(default, reason, s)
         return Suggestion(threshold, "there is no clear gap between like and unlike; clusters change least here", s)
     if threshold == default:
         return Suggestion(threshold, f"the method's own; {unlike}, {steady}", s)
@@ -133,34 +136,32 @@ def _evidence(values: NDArray[np.float64], similarities: Similarities, default: 
     bins = np.linspace(float(values.min()), 1.0 + 1e-9, _BINS + 1)
     place = np.clip(np.searchsorted(bins, values, side="right") - 1, 0, _BINS - 1).astype(np.int16)
     total = np.bincount(place, minlength=_BINS)
-    within = _within(linkage, _square(place, s), at)
-    between = total - within
+    within, nearest = _spread(linkage, _square(place, s), at)
     times = similarities.count * (similarities.count - 1) / (s * (s - 1))
-    chance, reach = _chance(between, bins, at, times)
+    chance, reach = _chance(total - within, bins, at, times)
+    chance_once, reach_once = _chance(nearest, bins, at, times)
+    once = np.isnan(chance) | (chance_once < chance)
+    chance, reach = np.where(once, chance_once, chance), np.where(once, reach_once, reach)
 
     joins, lower, higher = (linkage.joins(at + shift) for shift in (0.0, -step, step))
     pairs = linkage.within.astype(np.float64)
     steady = np.log((2 * pairs[higher] + _SMOOTH) / (pairs[higher] + pairs[lower] + _SMOOTH))
     left = (np.maximum(linkage.joins(np.array([bulk])) - joins, 0)) / s
     below = np.log1p((lower - joins) / (s - joins + _SMOOTH))
-    above = np.log1p((joins - higher) / (joins + _SMOOTH))
     similar = len(values) - np.searchsorted(np.sort(values), at, side="right")
     loose = np.log((np.maximum(pairs[joins], similar) + _SMOOTH) / (similar + _SMOOTH))
     all_alike = float(np.median(values)) > default
     unknown = np.isnan(reach)
-    chance = np.where(unknown, _ONE_CLUSTER if all_alike else 2 * _WORST_CHANCE, chance)
+    chance = np.where(unknown, 2 * _WORST_CHANCE, chance)
     mixed = np.log1p((1 - _purity(total, within, 0.9 if all_alike else 0.5)) / _PURE)
-    away = (at - default) / (1 - default)
     score = (
         -_CHANCE * np.clip(chance, _BEST_CHANCE, _WORST_CHANCE + unknown * _WORST_CHANCE)
         + _CHANGE * steady
-        - _JOINS_BELOW * below
-        - _JOINS_ABOVE * above
+        - _JOINS * below
         - _LOOSE * loose
         - _MIXED * mixed
         - _LEFT * left
-        - _LOWER * np.maximum(-away, 0)
-        - _HIGHER * np.maximum(away, 0)
+        - _LOWER * np.maximum(default - at, 0) / (1 - default)
     )
     return _Evidence(at, chance, reach, score)
 
@@ -182,27 +183,44 @@ def _square(place: NDArray[np.int16], s: int) -> NDArray[np.int16]:
     return square
 
 
-def _within(linkage: Linkage, square: NDArray[np.int16], at: NDArray[np.float64]) -> NDArray[np.int64]:
-    """How the similarities of the pairs that share a cluster spread over the bins, at each threshold, (m, bins)."""
-    found = np.zeros((len(at) + 1, _BINS), np.int64)
+def _spread(
+    linkage: Linkage, square: NDArray[np.int16], at: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How similarities spread over the bins, at each threshold, two arrays of (m, bins).
+
+    Those of the pairs that share a cluster, and of two clusters the greatest between them.
+    """
+    within, hidden = np.zeros((2, len(at) + 1, _BINS), np.int64)
+    nearest, left = square.copy(), np.ones(linkage.count, np.bool_)
     members = {row: np.array([row]) for row in range(linkage.count)}
     root = list(range(linkage.count))
     reached = np.searchsorted(at, linkage.level, side="left").tolist()  # the thresholds below the level of the join
     for k, i, j in zip(reached, linkage.i.tolist(), linkage.j.tolist(), strict=True):
+        if not k:
+            break
         a, b = root[i], root[j]
         if len(members[a]) < len(members[b]):
             a, b = b, a
         small = members.pop(b)
-        if k:
-            block = square[small[:, None], members[a]].ravel()
-            found[k] += np.bincount(block, minlength=_BINS) if len(block) > _BINS else _counted(block)
+        within[k] += _counted(square[small[:, None], members[a]].ravel())
         members[a] = np.concatenate([members[a], small])
         for row in small.tolist():
             root[row] = a
-    return found[::-1].cumsum(axis=0)[::-1][1:]
+        # To every other cluster the greater similarity of the two counts from here on, the lesser no longer.
+        left[[a, b]] = False
+        others = np.flatnonzero(left)
+        one, two = nearest[a, others], nearest[b, others]
+        hidden[k] += _counted(np.append(np.minimum(one, two), nearest[a, b]))
+        nearest[a, others] = nearest[others, a] = np.maximum(one, two)
+        left[a] = True
+    within, hidden = (each[::-1].cumsum(axis=0)[::-1] for each in (within, hidden))
+    every = np.bincount(square[np.triu_indices(linkage.count, 1)], minlength=_BINS)
+    return within[1:], every - hidden[1:]
 
 
 def _counted(block: NDArray[np.int16]) -> NDArray[np.int64]:
+    if len(block) > _BINS:
+        return np.bincount(block, minlength=_BINS)
     counts = np.zeros(_BINS, np.int64)
     np.add.at(counts, block, 1)
     return counts
