@@ -8,6 +8,7 @@ import queue
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +249,41 @@ def test_a_full_disk_is_said_and_the_paint_stays_unsaved_until_it_is_saved(
     assert (picture.painting.paint == paint).all()  # type: ignore[union-attr]
 
 
+def test_an_image_that_memory_has_no_room_for_is_said(
+    desks: Callable[..., Desk], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = desks(folder)
+
+    def refuse(error: Exception, array: np.ndarray) -> None:
+        raise error
+
+    for error, reason in (
+        (MemoryError(), "does not fit in memory"),
+        (OSError(errno.EMFILE, "Too many open files"), "cannot be read: Too many open files"),
+    ):
+        monkeypatch.setattr("labelimg.segmentatimg.supply.SharedArray.of", partial(refuse, error))
+        picture = desk.session.go(0)
+        desk.until(lambda picture=picture: picture.reason, 10)  # type: ignore[misc]
+        assert desk.told[-1] == ("failed", 0, reason)
+        monkeypatch.undo()
+    assert desk.go(0).reason == ""
+
+
+def test_masks_that_memory_has_no_room_for_are_said_and_stay_unsaved(
+    desks: Callable[..., Desk], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = desks(folder)
+    desk.fill(desk.go(0))
+
+    def refuse(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(desk.session.folder, "save", refuse)
+    desk.session.save_all()
+    desk.until(lambda: not desk.session.saving, 10)
+    assert desk.told[-1] == ("save failed", 0, "they do not fit in memory") and desk.session.unsaved == {0}
+
+
 def test_what_is_painted_while_it_is_saved_is_unsaved(desks: Callable[..., Desk], folder: Path) -> None:
     desk = desks(folder)
     picture = desk.go(0)
@@ -415,9 +451,10 @@ def test_pictures_take_no_more_memory_than_they_may_as_measured(
 
 
 def test_a_picture_says_what_it_takes(desks: Callable[..., Desk], folder: Path) -> None:
+    nothing = Picture(0, "0.png")
+    assert nothing.nbytes == 0 and nothing.whole_nbytes == 0
     desk = desks(folder)
     picture = desk.session.go(0)
-    assert picture.nbytes == 0 and picture.whole_nbytes == 0
     desk.until(lambda: picture.complete)
     pixels = 160 * 120
     # Image 3, boundaries 1, label map 4, paint 1, four maps of levels 4 each, and the runs of the segments.

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from labelimg.decoding import Shrink, read
+from labelimg.decoding import Shrink, read, why_unreadable
 from labelimg.errors import LabelimgError, UnreadableImageError
 from labelimg.segmentatimg.crew import Crew
 from labelimg.segmentatimg.jobs import LEVELS_FINER, Job, Part
@@ -85,7 +85,7 @@ class Supply:
                 image = SharedArray.of(read(picture.path, Shrink(colour=True)))
                 picture.decoded = scene = PictureScene(image.array)
             except (UnreadableImageError, MemoryError, OSError) as error:
-                reason = error.reason if isinstance(error, UnreadableImageError) else TOO_LARGE
+                reason = error.reason if isinstance(error, UnreadableImageError) else why_unreadable(error)
                 self._post(lambda: self._failed(picture, reason))
             else:
                 self._post(lambda: come(image, scene))
