@@ -9,13 +9,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from conftest import Sitting
 from labelimg import files
 from labelimg.lock import Lock, is_held
+from labelimg.segmentatimg.methods import make_method
 from pictures import photograph, save, truncated_png
 
 
@@ -156,6 +159,72 @@ def test_tiny_grey_and_large_thin_images_can_be_painted_on(start: Callable[..., 
         assert sitting.paint.any()
         sitting.key("n")
         sitting.ready()
+
+
+def test_rotated_alpha_and_deep_images_are_painted_on_as_they_are_seen(
+    start: Callable[..., Sitting], tmp_path: Path
+) -> None:
+    folder, coffee = tmp_path / "odd", photograph("coffee")
+    height, width = coffee.shape[:2]
+    alpha = np.dstack([coffee, np.full((height, width), 255, np.uint8)])
+    alpha[:, : width // 2, 3] = 0
+    folder.mkdir()
+    Image.fromarray(alpha).save(folder / "a.png")
+    Image.fromarray(coffee[..., 0].astype(np.uint16) * 257).save(folder / "deep.png")
+    turned = Image.Exif()
+    turned[0x0112] = 6  # to be turned by 90 degrees to the right
+    Image.fromarray(coffee).save(folder / "turned.jpg", exif=turned)
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    sitting = start(folder)
+    for name, size in (("a", (width, height)), ("deep", (width, height)), ("turned", (height, width))):
+        assert sitting.painting.size == size
+        sitting.click(size[0] - 20, size[1] - 20)
+        paint = sitting.paint
+        assert paint[-20, -20] > 0 and (paint == 0).any()
+        sitting.key(Qt.Key.Key_Space)
+        sitting.saved()
+        (mask,) = (tmp_path / "odd_segmented").glob(f"{name}_mask_*.png")
+        assert (np.array(Image.open(mask)) == 255 * (paint > 0)).all()
+        if name != "turned":
+            sitting.ready()
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_folder_of_one_image_can_be_gone_through(start: Callable[..., Sitting], tmp_path: Path) -> None:
+    save(tmp_path / "one" / "a.png", photograph("coffee"))
+    sitting = start(tmp_path / "one", ahead=2)
+    sitting.click(80, 60)
+    paint = sitting.paint
+    for key in "npn":
+        sitting.key(key)
+        sitting.ready()
+        assert sitting.row == 0 and (sitting.paint == paint).all()
+    sitting.key(Qt.Key.Key_Space)
+    sitting.saved()
+    sitting.settle()
+    assert sitting.message == "the image is done"
+    assert len(list((tmp_path / "one_segmented").glob("a_mask_*.png"))) == 1
+
+
+def test_an_image_that_vanishes_while_it_is_open_is_painted_on_and_saved(sitting: Sitting, folder: Path) -> None:
+    sitting.click(80, 60)
+    (folder / "a.png").unlink()
+    sitting.key("]")
+    sitting.ready()
+    sitting.controller.session.set_method(make_method("superpixel", region_size=24))
+    sitting.until(lambda: sitting.picture.method.region_size == 24)
+    sitting.ready()
+    assert sitting.paint.any() and sitting.message == ""
+    sitting.click(20, 100)
+    paint = sitting.paint
+    for key in "np":
+        sitting.key(key)
+        sitting.ready()
+    assert (sitting.paint == paint).all()
+    sitting.controller.do("save")
+    sitting.saved()
+    (mask,) = folder.with_name("photos_segmented").glob("a_mask_*.png")
+    assert (np.array(Image.open(mask)) == 255 * (paint > 0)).all()
 
 
 def test_masks_that_another_program_paints_are_left_to_it(start: Callable[..., Sitting], folder: Path) -> None:

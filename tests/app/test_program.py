@@ -34,6 +34,14 @@ def programs() -> Iterator[list[subprocess.Popen[bytes]]]:
         program.wait()
 
 
+def _answers(display: str) -> bool:
+    """Whether programs reach the screen; a server that ends meanwhile may take the other's socket with it."""
+    words = ["xdotool", "getdisplaygeometry"]
+    return (
+        subprocess.run(words, env={**os.environ, "DISPLAY": display}, capture_output=True, timeout=30).returncode == 0
+    )
+
+
 @pytest.fixture
 def display(tmp_path: Path) -> Iterator[str]:
     for _ in range(5):  # a server that was begun elsewhere at the same time may have taken the number
@@ -47,10 +55,12 @@ def display(tmp_path: Path) -> Iterator[str]:
         os.close(write_end)
         with os.fdopen(read_end) as said:
             number = said.readline().strip()
-        if number:
+        if number and _answers(f":{number}"):
             break
+        server.terminate()
         server.wait()
-    assert number, "no virtual screen could be started"
+    else:
+        pytest.fail("no virtual screen could be started")
     yield f":{number}"
     server.terminate()
     server.wait()

@@ -184,7 +184,8 @@ class Controller(QObject):
         if row is not None:
             self.go(row)
         else:
-            self.window.message.notice(f"all {len(session)} images are done")
+            count = len(session)
+            self.window.message.notice(f"all {count} images are done" if count > 1 else "the image is done")
             self._show_state()
 
     # ---------------------------------------------------------------------------------------------- what comes

@@ -13,7 +13,8 @@ from labelimg.segmentatimg.maskfolder import MaskFolder
 from labelimg.segmentatimg.methods.base import Method
 from labelimg.segmentatimg.pointing import Wish
 from labelimg.segmentatimg.saving import Post, Tell
-from labelimg.segmentatimg.session import DEFAULT_MEMORY, Session
+from labelimg.segmentatimg.session import Session
+from labelimg.segmentatimg.supply import DEFAULT_MEMORY
 from labelimg.segmentatimg.warm import is_first_use
 
 if TYPE_CHECKING:

@@ -55,8 +55,8 @@ class Saver:
             try:
                 self._folder.save(picture.path, masks)
                 stamp = self._folder.stamp(picture.path)
-            except (LabelimgError, OSError) as error:
-                reason = str(error)
+            except (LabelimgError, OSError, MemoryError) as error:
+                reason = "they do not fit in memory" if isinstance(error, MemoryError) else str(error)
                 self._post(lambda: back("", reason))
             else:
                 self._post(lambda: back(stamp, ""))

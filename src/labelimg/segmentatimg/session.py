@@ -1,40 +1,28 @@
 """A sitting: a folder of images, one of them in sight, the next ones prepared, paint kept and saved; no window.
 
 All methods are called from one thread, that of the windows. What takes time is done in others and comes back through
-`post`, which is given a function and runs it in that one thread.
+`post`, which is given a function and runs it in that one thread. How images come and go is in `supply.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
 
-from labelimg.decoding import Shrink, read
-from labelimg.errors import LabelimgError, UnreadableImageError
-from labelimg.segmentatimg.crew import Crew
-from labelimg.segmentatimg.jobs import LEVELS_COARSER, LEVELS_FINER, Job, Part
-from labelimg.segmentatimg.keeping import to_let_go, wanted_next
+from labelimg.segmentatimg.jobs import LEVELS_COARSER, LEVELS_FINER, Job
 from labelimg.segmentatimg.palette import Palette
-from labelimg.segmentatimg.picture import Picture, edges_of
-from labelimg.segmentatimg.preparing import Prepared, prepare
-from labelimg.segmentatimg.pyramid import EdgePyramid
-from labelimg.segmentatimg.saving import Post, Saver, Tell
-from labelimg.segmentatimg.scene import PictureScene
-from labelimg.segmentatimg.shared import SharedArray
-from labelimg.segmentatimg.warm import is_first_use, warm_up_painting
+from labelimg.segmentatimg.picture import Picture
+from labelimg.segmentatimg.saving import Post, Tell
+from labelimg.segmentatimg.supply import DEFAULT_MEMORY, TOO_LARGE, Supply
 
 if TYPE_CHECKING:
     from labelimg.segmentatimg.maskfolder import MaskFolder
     from labelimg.segmentatimg.methods.base import Method
     from labelimg.segmentatimg.templates import Template
 
-DEFAULT_MEMORY = 1 << 30
 
-
-class Session:
-    """The images of a folder, `folder.images` by row, and what of them is in memory.
+class Session(Supply):
+    """What a person does in a sitting: going about, other segments, saving.
 
     `tell(what, picture, text)` is called when something is there: "image", "segments", "preview" (segments to look at
     while a slider moves), "painting" (it can be painted on), "levels" (there are coarser and finer segments, too),
@@ -56,29 +44,12 @@ class Session:
         by_hand: bool = False,
     ) -> None:
         """`by_hand`: images are decoded only; their segments are handed over (`hand_over`)."""
-        self._by_hand = by_hand
-        self.folder, self.method, self.ahead, self.memory = folder, method, ahead, memory
+        super().__init__(folder, method, post=post, tell=tell, ahead=ahead, memory=memory, by_hand=by_hand)
         self.templates, self.template_threshold = tuple(templates), template_threshold
-        self.palette = Palette()
         self._classes_are_ours = True
-        self.level = LEVELS_FINER
-        self.current: Picture | None = None
         self._rows = {path: row for row, path in enumerate(folder.images)}
-        self._pictures: dict[int, Picture] = {}
-        self._jobs: WeakValueDictionary[int, Picture] = (
-            WeakValueDictionary()
-        )  # by serial; a picture that was let go is none
-        self._serial = 0
-        self._post, self._tell = post, tell
-        self._closed = False
-        self._crew = Crew(self._report, min(ahead, 1))
-        self._saver = Saver(folder, post, tell)
-        self._worker = ThreadPoolExecutor(2, thread_name_prefix="labelimg-paint")
 
     # ---------------------------------------------------------------------------------------------- going about
-
-    def __len__(self) -> int:
-        return len(self.folder.images)
 
     def go(self, row: int) -> Picture:
         """Bring an image into sight; what is missing of it comes by `tell`."""
@@ -98,32 +69,6 @@ class Session:
         self._trim()
         self._look_ahead()
         return picture
-
-    def _begin(self, picture: Picture) -> None:
-        """Decode and segment the image in sight. It is decoded here: a process would have to be started first."""
-        if picture.image is not None:
-            if self._by_hand:
-                self._tell("image", picture, "")
-            else:
-                self._crew.now(self._job(picture, self.method), picture.image)
-            return
-
-        def decode() -> None:
-            try:
-                image = SharedArray.of(read(picture.path, Shrink(colour=True)))
-            except UnreadableImageError as error:
-                reason = error.reason
-                self._post(lambda: self._failed(picture, reason))
-                return
-            picture.decoded = scene = PictureScene(image.array)
-            self._post(lambda: come(image, scene))
-
-        def come(image: SharedArray, scene: PictureScene) -> None:
-            self._image_came(picture, image, scene)
-            if picture is self.current and picture.painting is None and not self._by_hand:
-                self._crew.now(self._job(picture, self.method), picture.image)
-
-        self._worker.submit(decode)
 
     def step(self, by: int) -> Picture:
         """Bring the next (1) or the previous (-1) image into sight, round from the last to the first."""
@@ -148,231 +93,6 @@ class Session:
     def is_done(self, row: int) -> bool:
         """Whether the masks of an image were saved."""
         return self.folder.is_done(self.folder.images[row])
-
-    def _look_ahead(self) -> None:
-        """Ask for the neighbours that are not there yet, as many as fit in memory."""
-        here = self.current
-        if here is None or not self.ahead or self._by_hand:
-            return
-        if here.painting is None and not here.reason:  # it comes first, with all that the machine can do
-            self._crew.ahead([])
-            return
-        begun = self._begun(self._crew.doing())
-        rows = wanted_next(self._pictures, here.row, len(self), ahead=self.ahead, memory=self.memory, begun=begun)
-        for row in rows:
-            if row not in self._pictures:
-                self._pictures[row] = Picture(row, self.folder.images[row])
-        self._crew.ahead([self._job(self._pictures[row], self.method) for row in rows])
-
-    def _begun(self, jobs: Sequence[Job]) -> list[Picture | None]:
-        return [self._jobs.get(job.serial) for job in jobs]
-
-    def _trim(self) -> None:
-        """Let the farthest images go that memory has no room for; unsaved paint is in their journals."""
-        if self.current is None:
-            return
-        begun = self._begun(self._crew.doing())
-        far = to_let_go(
-            self._pictures,
-            self.current.row,
-            len(self),
-            ahead=self.ahead,
-            memory=self.memory,
-            may_go=lambda picture: picture not in begun and self._may_go(picture),
-        )
-        for picture in far:
-            self._forget(picture)
-
-    def _may_go(self, picture: Picture) -> bool:
-        kept = picture.journal is not None and not getattr(picture.journal, "broken", False)
-        return picture.row not in self._saver.rows and not picture.busy and (not picture.unsaved or kept)
-
-    def _forget(self, picture: Picture) -> None:
-        self._pictures.pop(picture.row, None)
-        if picture.journal is not None:
-            picture.journal.close()
-            picture.journal = None  # it leads back to the picture, whose memory would be free only some time later
-
-    def _job(self, picture: Picture, method: Method, *, preview: bool = False) -> Job:
-        self._serial += 1
-        self._jobs[self._serial] = picture
-        return Job(self._serial, picture.path, method, preview)
-
-    # ---------------------------------------------------------------------------------------------- what comes back
-
-    def _report(self, job: Job, part: Part, arrays: dict[str, SharedArray]) -> None:
-        """Make of a worker's arrays what is shown and painted on; runs in the worker's own thread."""
-        picture = self._jobs.get(job.serial)
-        if picture is None or self._closed:
-            return
-        if part.kind == "image":
-            scene = PictureScene(arrays["image"].array)
-            picture.decoded = scene
-            self._post(lambda: self._image_came(picture, arrays["image"], scene))
-        elif part.kind == "segments":
-            labels, edges = arrays["labels"], EdgePyramid(arrays["edges"].array)
-            if is_first_use():
-                warm_up_painting()  # here nobody waits for the compiler
-            self._post(lambda: self._segments_came(job, picture, labels, edges))
-            if picture.painting is None and not job.preview:
-                self._make_painting(job, picture, [labels.array], edges)
-        elif part.kind == "levels":
-            maps = [arrays[str(k)].array for k in range(len(arrays))]
-            self._post(lambda: self._levels_came(job, picture, maps[: part.finer], maps[part.finer :]))
-        else:
-            self._post(lambda: self._ended(job, picture, part))
-
-    def _image_came(self, picture: Picture, image: SharedArray, scene: PictureScene) -> None:
-        if picture.image is None:
-            picture.image, picture.scene = image, scene
-            self._tell("image", picture, "")
-
-    def _segments_came(self, job: Job, picture: Picture, labels: SharedArray, edges: EdgePyramid) -> None:
-        if not job.preview:
-            picture.came = job.serial, labels
-        if job.method == self.method or job.preview or picture.scene is None or not picture.scene.has_edges:
-            picture.show_segments(labels.array, edges)
-            self._tell("preview" if job.preview else "segments", picture, "")
-
-    def _make_painting(self, job: Job, picture: Picture, maps: list[Any], edges: EdgePyramid | None = None) -> None:
-        """Build the painting; in a worker's thread."""
-        if self._pictures.get(picture.row) is not picture:  # nobody waits for it any more
-            return
-
-        def warn(text: str) -> None:
-            self._post(lambda: self._tell("warning", picture, text))
-
-        try:
-            made = prepare(self.folder, picture, maps, self.level, warn, edges)
-        except (LabelimgError, MemoryError) as error:
-            reason = str(error) if isinstance(error, LabelimgError) else "it does not fit in memory"
-            self._post(lambda: self._failed(picture, reason))
-        else:
-            self._post(lambda: self._painting_came(job, picture, made))
-
-    def _painting_came(self, job: Job, picture: Picture, made: Prepared) -> None:
-        if picture.painting is not None or self._pictures.get(picture.row) is not picture:  # made twice, or in vain
-            made.journal.close()
-            return
-        picture.busy = False
-        picture.take(made, job.method)
-        picture.serial = job.serial
-        if not picture.complete and picture.came is not None:
-            picture.segments = picture.came[1]
-        self.palette.add_all(made.painting.colours)
-        self.note_unsaved(picture)
-        self._tell("painting", picture, "")
-        if made.replayed.changes or made.replayed.notice:
-            self._tell("restored", picture, made.replayed.notice)
-        self._look_ahead()
-        if picture.method != self.method and picture is self.current:
-            self._crew.now(self._job(picture, self.method), picture.image)
-
-    def _levels_came(self, job: Job, picture: Picture, finer: list[Any], coarser: list[Any]) -> None:
-        """There are finer and coarser segments, too, for a painting that has only those of a job, or for none of it."""
-        painting = picture.painting
-        if picture.busy:
-            picture.later = lambda: self._levels_came(job, picture, finer, coarser)
-        elif painting is None:
-            return
-        elif picture.serial == job.serial:
-            if not picture.complete:
-                painting.add_levels(finer, coarser)
-                picture.segments = picture.came = None
-            level = min(self.level, painting.level_count - 1)
-            if level != painting.current_level:
-                self._go_to_level(picture, level)
-            self._tell("levels", picture, "")
-        elif picture.came is not None and picture.came[0] == job.serial and job.method != picture.method:
-            self._other_segments(job, picture, [*finer, picture.came[1].array, *coarser])
-
-    def _other_segments(self, job: Job, picture: Picture, maps: list[Any]) -> None:
-        if job.method == self.method:
-            self._exchange(job, picture, lambda: maps)
-
-    def _exchange(self, job: Job, picture: Picture, maps_of: Callable[[], list[Any]]) -> None:
-        """Give a painting other segments; its paint stays."""
-        painting = picture.painting
-        if painting is None:
-            return
-
-        def work() -> EdgePyramid:
-            painting.set_labels(maps_of())
-            painting.level(min(self.level, painting.level_count - 1))
-            return edges_of(painting.labels)
-
-        def done(edges: EdgePyramid) -> None:
-            picture.method, picture.serial = job.method, job.serial
-            picture.segments = picture.came = None
-            picture.show_segments(painting.labels, edges)
-            self._tell("painting", picture, "")
-
-        self._apart(picture, work, done)
-
-    def hand_over(self, picture: Picture, labels: Any) -> None:
-        """Let a decoded picture be painted on by these segments, int32 (h, w); paint that is there stays."""
-        from labelimg.segmentatimg.hierarchy import levels
-
-        scene, job = picture.decoded, Job(0, picture.path, self.method)
-        assert scene is not None
-
-        def maps_of() -> list[Any]:
-            return levels(scene.image, labels, LEVELS_COARSER + 1, finer=LEVELS_FINER)
-
-        def begin() -> None:
-            try:
-                maps = maps_of()
-            except MemoryError:
-                self._post(lambda: self._failed(picture, "it does not fit in memory"))
-            else:
-                self._make_painting(job, picture, maps)
-
-        if picture.painting is None:
-            picture.busy = True
-            self._worker.submit(begin)
-        else:
-            self._exchange(job, picture, maps_of)
-
-    def _ended(self, job: Job, picture: Picture, part: Part) -> None:
-        self._jobs.pop(job.serial, None)
-        if part.lost and picture is self.current and picture.painting is None:
-            self._begin(picture)  # it was to be there ahead of its time: once more, now that it is in sight
-        elif part.reason and not job.preview:
-            self._failed(picture, part.reason)
-        self._trim()
-        self._look_ahead()
-
-    def _failed(self, picture: Picture, reason: str) -> None:
-        picture.reason, picture.busy = reason, False
-        self._tell("failed", picture, reason)
-        self._look_ahead()
-
-    def _apart(self, picture: Picture, work: Callable[[], Any], done: Callable[[Any], None]) -> None:
-        """Do what takes time in another thread; until it is done nobody else touches the painting."""
-        picture.busy = True
-        self._tell("busy", picture, "")
-
-        def run() -> None:
-            try:
-                result = work()
-            except (LabelimgError, MemoryError) as error:
-                text = str(error) or "it does not fit in memory"
-                self._post(lambda: back(None, text))
-            else:
-                self._post(lambda: back(result, ""))
-
-        def back(result: Any, reason: str) -> None:
-            picture.busy = False
-            if reason:
-                self._tell("warning", picture, reason)
-                self._tell("painting", picture, "")
-            else:
-                done(result)
-            later, picture.later = picture.later, None
-            if later is not None and not picture.busy:
-                later()
-
-        self._worker.submit(run)
 
     # ---------------------------------------------------------------------------------------------- segments
 
@@ -410,19 +130,29 @@ class Session:
         self._go_to_level(picture, level)
         return True
 
-    def _go_to_level(self, picture: Picture, level: int) -> None:
-        painting = picture.painting
-        assert painting is not None
+    def hand_over(self, picture: Picture, labels: Any) -> None:
+        """Let a decoded picture be painted on by these segments, int32 (h, w); paint that is there stays."""
+        from labelimg.segmentatimg.hierarchy import levels
 
-        def work() -> EdgePyramid:
-            painting.level(level)
-            return edges_of(painting.labels)
+        scene, job = picture.decoded, Job(0, picture.path, self.method)
+        assert scene is not None
 
-        def done(edges: EdgePyramid) -> None:
-            picture.show_segments(painting.labels, edges)
-            self._tell("painting", picture, "")
+        def maps_of() -> list[Any]:
+            return levels(scene.image, labels, LEVELS_COARSER + 1, finer=LEVELS_FINER)
 
-        self._apart(picture, work, done)
+        def begin() -> None:
+            try:
+                maps = maps_of()
+            except MemoryError:
+                self._post(lambda: self._failed(picture, TOO_LARGE))
+            else:
+                self._make_painting(job, picture, maps)
+
+        if picture.painting is None:
+            picture.busy = True
+            self._worker.submit(begin)
+        else:
+            self._exchange(job, picture, maps_of)
 
     def stamp(self) -> bool:
         """Paint the templates where they are found in the image in sight; whether there are any."""
@@ -497,10 +227,4 @@ class Session:
 
     def close(self) -> None:
         """End the workers; masks that are being written are written."""
-        self._closed = True
-        self._crew.close()
-        self._saver.close()
-        self._worker.shutdown()
-        for picture in self._pictures.values():
-            if picture.journal is not None:
-                picture.journal.close()
+        self._close()
