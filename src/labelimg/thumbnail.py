@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -83,8 +84,11 @@ def _shrunk(pixels: Pixels) -> Pixels:
 
     size = max(1, round(width * factor)), max(1, round(height * factor))
     pixels = np.ascontiguousarray(pixels)
-    # Averages over whole multiples are quick, and an eye looks at this: over three at most, brought near by lines.
-    times = min(round(1 / factor), _TIMES)
+    # Lines between neighbours leave nothing out down to half the size. From there averages over whole multiples are
+    # quick, and an eye looks at this: over three at most.
+    times = min(math.ceil(0.5 / factor), _TIMES)
+    larger = times * size[0], times * size[1]
+    pixels = cv2.resize(pixels, larger, interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
     if times > 1:
-        pixels = cv2.resize(pixels, (times * size[0], times * size[1]), interpolation=cv2.INTER_LINEAR)  # type: ignore[assignment]
-    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+    return pixels

@@ -44,7 +44,7 @@ def write_tables(result: Clustering, out: Path) -> Iterator[str]:
 
     run.json comes last: where it is, the rest is complete.
     """
-    names = [os.path.relpath(path, result.root) for path in result.images]
+    names = result.names
     write_clusters(out / CLUSTERS, _cluster_rows(result, names, out))
     yield CLUSTERS
     unreadable = ((os.path.relpath(each.path, result.root), each.reason) for each in result.unreadable)
@@ -65,7 +65,7 @@ def merge_tables(result: Clustering, out: Path, run: dict[str, Any]) -> list[str
     """Rewrite what merging changes, in a folder whose run.json says `run`; the names written, relative to it."""
     unreadable = ((os.path.relpath(each.path, result.root), each.reason) for each in result.unreadable)
     _write_csv(out / UNREADABLE, ("image", "reason"), unreadable)
-    names = [os.path.relpath(path, result.root) for path in result.images]
+    names = result.names
     write_clusters(out / CLUSTERS, _cluster_rows(result, names, out))
     forests = list(run.get("spanning_forests", []))
     written = [CLUSTERS, UNREADABLE, *_write_pairs(result, out, names, forests), RUN]

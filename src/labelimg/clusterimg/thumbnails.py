@@ -150,6 +150,8 @@ class Thumbnails:
         ends = np.concatenate([[np.uint64(len(_MAGIC))], self._jpeg_ends]).astype(np.int64)
         for start, stop in zip(ends[rows].tolist(), ends[rows + 1].tolist(), strict=True):
             yield self._map[start:stop]
+        if isinstance(self._map, mmap.mmap):
+            self._map.madvise(mmap.MADV_DONTNEED)  # what was read would count as memory of this process
 
     def are_of(self, names: Sequence[str]) -> bool:
         """Whether the rows are those of these names, in their order."""

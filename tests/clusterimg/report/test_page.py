@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -345,16 +346,28 @@ def test_models_and_map_of_a_deep_run(tmp_path, visit):
     page.wait_for_function("document.activeElement.ariaLabel === 'cluster_0'")
 
 
-def test_a_hundred_thousand_images_open_within_a_second(large, visit):
+def test_a_hundred_thousand_images_open_within_a_second(large, browser):
     assert large.stat().st_size < 3_000_000
-    taken = []
-    for _ in range(3):
+    taken, worked = [], []
+    for _ in range(5):
+        page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+        asked: list[str] = []
+        page.on("request", lambda request, asked=asked: asked.append(request.url))
+        told = page.context.new_cdp_session(page)
+        told.send("Performance.enable", {"timeDomain": "threadTicks"})  # processor time: others' work is not in it
         began = time.perf_counter()
-        page = visit(large)
+        page.goto(large.absolute().as_uri(), wait_until="commit")
         page.wait_for_selector(".image img")
+        settled(page)
         taken.append(time.perf_counter() - began)
-        page.close()
-    assert min(taken) < 1.0
+        metrics = {each["name"]: each["value"] for each in told.send("Performance.getMetrics")["metrics"]}
+        worked.append(metrics["TaskDuration"])
+        assert [url for url in asked if not url.startswith("data:")] == [large.absolute().as_uri()]  # none of the parts
+        assert page.locator(".image").count() <= PART
+        page.context.close()
+    assert 0 < min(worked) < 0.5
+    # Where more wants to run than there are processors, a clock tells of the others.
+    assert min(taken) < 1.0 or os.getloadavg()[0] > 2 * (os.cpu_count() or 1), (taken, worked)
 
 
 def test_any_of_a_hundred_thousand_images_is_found(large, visit):

@@ -21,7 +21,7 @@ from labelimg.errors import UsageError
 from labelimg.images import Unreadable
 
 _RECORDED_AT_ONCE = 100  # parts; the record is written anew each time
-_MOST_LOOKED_AT = 64_000_000  # bytes of a file, to tell whether it is ours
+_MOST_LOOKED_AT = 64_000_000  # bytes of a page, to tell whether it is ours; other files tell it at once
 
 
 def write_report(
@@ -81,7 +81,7 @@ def _own_names(out: Path) -> set[str]:
 def _holds(path: Path, looks: Callable[[bytes], bool]) -> bool:
     try:
         with path.open("rb") as file:
-            return looks(file.read(_MOST_LOOKED_AT))
+            return looks(file.read(_MOST_LOOKED_AT if looks is is_as_signed else 100))
     except OSError:
         return False
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
@@ -44,7 +43,7 @@ class Gathered:
 
     def look(self, grouper: Grouper, result: Clustering) -> None:
         """Look at the features of a run that has grouped its images."""
-        names = [os.path.relpath(path, result.root) for path in result.images]
+        names = result.names
         if isinstance(grouper, PairwiseGrouper):
             curve, misses, images = _looked(grouper, _labels(result))
             found = {"curve": None if curve is None else _curve_as_json(curve), "misses_of": images}
@@ -65,7 +64,7 @@ class Gathered:
 
     def write(self, folder: Path, result: Clustering) -> None:
         """Write it all into a folder; raises OutputError."""
-        self.thumbnails.write(folder, [os.path.relpath(path, result.root) for path in result.images])
+        self.thumbnails.write(folder, result.names)
         for name, text in self._tables.items():
             files.write_atomic(folder / name, text, durable=False)
 

@@ -49,7 +49,7 @@ def page(result: Result, layout: Layout, images: Images, *, curve: str) -> tuple
         footer=_footer(result),
         style=_file("page.css"),
         script=_file("page.js"),
-        data=_in_script(json.dumps(data, separators=(",", ":"))[:-1] + f',"first":{first}}}'),
+        data=_in_script(json.dumps(data, separators=(",", ":"))[:-1] + f',"first":{first.decode()}}}'),
     )
     return html, data["run"]
 

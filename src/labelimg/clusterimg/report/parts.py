@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from binascii import b2a_base64
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
@@ -27,6 +28,7 @@ from labelimg.errors import printable
 from labelimg.thumbnail import size_of
 
 _CLUSTERS_IN_PAGE = 500
+_PLAIN = re.compile(r"[A-Za-z0-9_.~/-]*").fullmatch  # what a URL has as it is
 
 
 class Images:
@@ -39,7 +41,7 @@ class Images:
         self._same = thumbnails.are_of(result.names)  # mostly: then none has to be looked for
         self._root = relative_url(os.path.relpath(result.root, result.out.absolute())) + "/"
 
-    def of(self, slots: Sequence[int]) -> list[str]:
+    def of(self, slots: Sequence[int]) -> list[bytes]:
         """Of each slot [name, URL, JPEG as base64, width, height, similarity, greatest similarity, to whom] in JSON."""
         names, layout = self._result.names, self._layout
         rows = layout.rows[np.asarray(slots, np.int64)]
@@ -49,12 +51,13 @@ class Images:
         )
         return [self._told(row, jpeg or b"", *others) for row, jpeg, *others in told]
 
-    def _told(self, row: int, jpeg: bytes, direct: float, best: float, other: int) -> str:
+    def _told(self, row: int, jpeg: bytes, direct: float, best: float, other: int) -> bytes:
         name = quoted(printable(self._result.names[row]))
         width, height = size_of(jpeg) if jpeg else (0, 0)
-        base64 = b2a_base64(jpeg, newline=False).decode("ascii")
         whom = "null" if other < 0 else quoted(printable(self._result.names[other]))
-        return f'[{name},"{self.url(row)}","{base64}",{width},{height},{_number(direct)},{_number(best)},{whom}]'
+        before = f'[{name},"{self.url(row)}","'
+        after = f'",{width},{height},{_number(direct)},{_number(best)},{whom}]'
+        return b"".join([before.encode(), b2a_base64(jpeg, newline=False), after.encode()])
 
     def url(self, row: int) -> str:
         """Where the file of an image is, relative to the page."""
@@ -62,13 +65,13 @@ class Images:
         return relative_url(written) if written else self._root + relative_url(self._result.names[row])
 
 
-def _array(parts: Sequence[str]) -> str:
-    return "[" + ",\n".join(parts) + "]"
+def _array(parts: Sequence[bytes]) -> bytes:
+    return b"[" + b",\n".join(parts) + b"]"
 
 
 def relative_url(path: str) -> str:
     """A path as a URL that leads from the page to it, whatever bytes it is made of."""
-    return quote(os.fsencode(path), safe="/")
+    return path if _PLAIN(path) else quote(os.fsencode(path), safe="/")
 
 
 def begins_part(start: bytes) -> bool:
@@ -86,7 +89,7 @@ def digest(result: Result, layout: Layout) -> str:
     return told.hexdigest()
 
 
-def page_data(result: Result, layout: Layout, images: Images, texts: dict[str, Any]) -> tuple[dict[str, Any], str]:
+def page_data(result: Result, layout: Layout, images: Images, texts: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     """What the script in the page is given, and in JSON the images of its first part."""
     n = len(result.names)
     clusters = list(_clusters(result, layout))
@@ -118,25 +121,24 @@ def write_parts(result: Result, layout: Layout, images: Images, run: str) -> Ite
         return
     files.make_folder(result.out / REPORT_PARTS)
 
-    def write(name: str, content: str) -> str:
+    def write(name: str, content: bytes) -> str:
         path = Path(REPORT_PARTS, f"{name}.js")
-        files.write_atomic(
-            result.out / path, f"labelimg({quoted(run)},{content});\n".encode("ascii"), binary=True, durable=False
-        )
+        script = b"".join([b"labelimg(", quoted(run).encode(), b",", content, b");\n"])
+        files.write_atomic(result.out / path, script, binary=True, durable=False)
         return path.as_posix()
 
     for part in range(1, -(-n // PART)):
         yield write(f"part_{part}", _array(images.of(range(part * PART, min(n, (part + 1) * PART)))))
-    yield write("names", _array([quoted(printable(result.names[row])) for row in layout.rows.tolist()]))
+    yield write("names", _array([quoted(printable(result.names[row])).encode() for row in layout.rows.tolist()]))
     clusters = list(_clusters(result, layout))
     if len(clusters) > _CLUSTERS_IN_PAGE:
-        yield write("clusters", json.dumps(clusters, separators=(",", ":")))
+        yield write("clusters", json.dumps(clusters, separators=(",", ":")).encode())
     rows = {row for pairs in (layout.links, layout.misses) for row in (*pairs.i.tolist(), *pairs.j.tolist())}
     slots = sorted(int(layout.slots[row]) for row in rows)
     told = zip(slots, images.of(slots), strict=True)
-    yield write("pairs", _array([f"[{slot},{image}]" for slot, image in told]))
+    yield write("pairs", _array([b"[%d,%b]" % (slot, image) for slot, image in told]))
     if result.places is not None:
-        yield write("map", json.dumps(_map(result, layout), separators=(",", ":")))
+        yield write("map", json.dumps(_map(result, layout), separators=(",", ":")).encode())
 
 
 def _clusters(result: Result, layout: Layout) -> Iterator[list[Any]]:
