@@ -19,9 +19,13 @@ _NOWHERE = np.empty((0, 0), np.int32)
 _ROOM = 1 << 16  # pixels that wait at a time; where there are more, there comes to be more room
 
 
-def connected(labels: Labels) -> tuple[Labels, int]:
-    """4-connected pixels of one label, numbered 1.. in raster order, and how many there are; 0 stays 0."""
-    out = np.empty(labels.shape, np.int32)
+def connected(labels: Labels, out: Labels | None = None) -> tuple[Labels, int]:
+    """4-connected pixels of one label, numbered 1.. in raster order, and how many there are; 0 stays 0.
+
+    out: another array to write them to, C-contiguous.
+    """
+    if out is None:
+        out = np.empty(labels.shape, np.int32)
     parent = np.empty(labels.size + 1, np.int32)  # only what is written of it takes memory
     return out, kernels.connected(np.ascontiguousarray(labels), out, parent)
 
@@ -73,9 +77,10 @@ def absorb(a: Names, b: Names, size: Numbers, total: Numbers, least: int, own: N
     return parent
 
 
-def renamed(labels: Labels, names: Names) -> Labels:
-    """names[labels]."""
-    out = np.empty(labels.shape, np.int32)
+def renamed(labels: Labels, names: Names, out: Labels | None = None) -> Labels:
+    """names[labels]; out: an array to write them to."""
+    if out is None:
+        out = np.empty(labels.shape, np.int32)
     kernels.renamed(np.ascontiguousarray(labels), names, out)
     return out
 

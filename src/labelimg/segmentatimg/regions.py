@@ -14,6 +14,7 @@ Labels = NDArray[np.int32]
 Pixels = NDArray[np.uint8]
 
 _BAND = 64  # rows
+_PART_PIXELS = 1 << 22
 
 
 def checked_labels(labels: NDArray[Any]) -> Labels:
@@ -81,7 +82,14 @@ def absorb_small(image: Pixels, labels: Labels, least: int) -> Labels:
     return _absorbed(image, labels, least, np.ones(int(labels.max()) + 1, np.bool_))
 
 
-def _absorbed(image: Pixels, labels: Labels, least: int, own: NDArray[np.bool_]) -> Labels:
+def _absorbed(
+    image: Pixels, labels: Labels, least: int, own: NDArray[np.bool_], room: tuple[Labels, Labels] | None = None
+) -> Labels:
+    """The segments when those that are too small or have not their `own` joined a neighbour.
+
+    room: two label maps that may be written over, the second of which comes back; it may be `labels`.
+    """
+    between, out = room or (None, None)
     count = int(labels.max())
     size, total = sums(labels, image, count)
     if (own & (size >= least))[1:].all():
@@ -91,7 +99,7 @@ def _absorbed(image: Pixels, labels: Labels, least: int, own: NDArray[np.bool_])
     names = absorb(a, b, size, total, least, own)
     if edges:
         names[size[names] < least] = 0
-    return connected(renamed(labels, names))[0]
+    return connected(renamed(labels, names, between), out)[0]
 
 
 def refined(image: Pixels, labels: Labels) -> Labels:
@@ -115,8 +123,8 @@ def refined(image: Pixels, labels: Labels) -> Labels:
         height, width = images[-1].shape[:2]
         images.append(resize(images[-1], (-(-width // 2), -(-height // 2))))
     whole = labels
-    for each in reversed(images):
-        whole = _refined_once(each, whole)
+    while images:
+        whole = _refined_once(images.pop(), whole)
     if labels.all():
         return whole
     whole[boundaries(whole)] = 0
@@ -132,10 +140,13 @@ def _refined_once(image: Pixels, labels: Labels) -> Labels:
     if count == labels.max():
         return pieces
     # Of each segment the largest piece is the segment, the first of equals.
-    size = np.bincount(pieces.ravel(), minlength=count + 1)
-    segment = np.zeros(count + 1, np.int32)
-    segment[pieces] = large
+    size, segment = np.zeros(count + 1, np.int64), np.zeros(count + 1, np.int32)
+    rows = max(1, _PART_PIXELS // width)
+    for top in range(0, height, rows):  # numpy makes 64-bit numbers of what it counts and is indexed by
+        part = pieces[top : top + rows]
+        size += np.bincount(part.ravel(), minlength=count + 1)
+        segment[part] = large[top : top + rows]
     order = np.lexsort((-size, segment))
     largest = np.zeros(count + 1, np.bool_)
     largest[order[np.flatnonzero(np.diff(segment[order], prepend=-1))]] = True
-    return _absorbed(image, pieces, 0, largest)
+    return _absorbed(image, pieces, 0, largest, (large, pieces))
