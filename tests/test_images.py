@@ -519,7 +519,7 @@ def test_a_compressed_profile_that_explodes_is_refused(tmp_path):
 def test_large_pictures_are_decoded_one_at_a_time(tmp_path, monkeypatch):
     monkeypatch.setattr(decoding, "LARGE_PIXELS", 100)
     path = saved(tmp_path / "a.png", smooth(40, 40))
-    with decoding._large_picture:
+    with decoding.large_memory:
         reader = threading.Thread(target=read, args=(path, GREY))
         reader.start()
         reader.join(0.1)

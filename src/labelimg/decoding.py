@@ -46,7 +46,8 @@ _CHEAP_COLOURS = 65_536
 _PILLOW_FORMATS = "JPEG PNG WEBP BMP GIF TIFF AVIF HEIF JPEG2000 PPM ICO DIB TGA".split()  # noqa: SIM905
 _PILLOW_IS_SILENT = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
-_large_picture = threading.Lock()
+large_memory = threading.Lock()
+"""Held while a large picture is decoded; whoever needs as much for a moment holds it, too, and nothing else of it."""
 
 
 class _RefusedError(Exception):
@@ -163,7 +164,18 @@ def _room_for(width: int, height: int) -> AbstractContextManager[object]:
     pixels, limit = width * height, f"more than {MAX_PIXELS}: refused as a decompression bomb"
     if not 0 < pixels <= MAX_PIXELS:
         raise _RefusedError(f"{width} x {height} pixels is {limit if pixels else 'no picture'}")
-    return _large_picture if pixels > LARGE_PIXELS else nullcontext()
+    return _alone() if pixels > LARGE_PIXELS else nullcontext()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Within it no other large picture is decoded, and what was freed before is the system's again."""
+    import ctypes
+
+    with large_memory:
+        with suppress(OSError, AttributeError):  # glibc keeps what threads free
+            ctypes.CDLL(None).malloc_trim(0)
+        yield
 
 
 def _jpeg(data: bytes, shrink: Shrink, thumbnail: Thumbnail | None) -> Pixels | None:

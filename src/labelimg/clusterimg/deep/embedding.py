@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from labelimg.clusterimg.deep.devices import device_of, halving
 from labelimg.clusterimg.deep.models import Model
 from labelimg.clusterimg.engine import Made
-from labelimg.decoding import Shrink
+from labelimg.decoding import Shrink, large_memory
 from labelimg.errors import UsageError
 from labelimg.images import Unreadable
 
@@ -70,7 +70,7 @@ class Embedder:
 
     def _forward(self, pictures: Sequence[Pixels], count: int) -> NDArray[np.float32]:
         pictures = pictures[:count]
-        with torch.inference_mode():
+        with large_memory, torch.inference_mode():
             batch = torch.from_numpy(np.stack(pictures)).to(self.device)
             batch = batch.permute(0, 3, 1, 2).float().div_(255)  # (n, 3, size, size), channels last in memory
             made: NDArray[np.float32] = self._network((batch - self._mean) / self._std).float().cpu().numpy()
