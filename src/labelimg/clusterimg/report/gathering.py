@@ -158,8 +158,12 @@ def curve_from(told: Any) -> Curve | None:
         }
         if len({array.shape for array in arrays.values()}) != 1 or arrays["thresholds"].ndim != 1:
             return None
+        if not all(array.dtype.kind in "iuf" and np.isfinite(array).all() for array in arrays.values()):
+            return None
+        if any((array < 0).any() for array in arrays.values()) or (np.diff(arrays["thresholds"]) <= 0).any():
+            return None
         return Curve(sample=int(told["sample"]), count=int(told["count"]), **arrays)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
 
 
