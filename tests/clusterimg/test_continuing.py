@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 import labelimg
 from labelimg import LabelimgError, OutputError, UsageError, files
 from labelimg.clusterimg import flow, kept, output, pipeline
+from labelimg.clusterimg.continuing import differs
 from labelimg.clusterimg.flow import Batch
-from labelimg.clusterimg.kept import Kept
+from labelimg.clusterimg.kept import Begun, Kept
 from labelimg.clusterimg.pairs import Pairs
 from labelimg.clusterimg.tried import Tried
 from pictures import make_album, photograph, save
@@ -400,3 +401,10 @@ def test_the_lock_is_held_from_the_beginning(album, tmp_path):
                 labelimg.cluster(album, out=tmp_path / "out", threshold=0.9)
 
     labelimg.cluster(album, out=tmp_path / "out", progress=second)
+
+
+def test_a_setting_that_is_missing_is_as_good_as_none():
+    begun = Begun("1", {"parameters": {"hash_size": 12}}, 3, "d", overwrite=False)
+    assert differs(begun, {"parameters": {"hash_size": 12, "scale": None}}, None) == ""
+    found = differs(begun, {"parameters": {"hash_size": 16, "scale": None}}, None)
+    assert found == "with other settings (hash size 12, not 16)"

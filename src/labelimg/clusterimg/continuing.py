@@ -110,8 +110,11 @@ def differs(begun: Begun, asked: Mapping[str, Any], images: Images | None) -> st
         was, now = begun.asked.get(name), asked.get(name)
         if was != now:
             if isinstance(was, dict) and isinstance(now, dict):
-                return f"with other settings ({_first_difference(was, now)})"
-            return f"with other settings ({_difference(name, was, now)})"
+                difference = _first_difference(was, now)
+            else:
+                difference = _difference(name, was, now)
+            if difference:
+                return f"with other settings ({difference})"
     if images is None or (begun.images, begun.digest) == (images.count, images.digest):
         return ""
     if begun.images != images.count:
@@ -120,8 +123,11 @@ def differs(begun: Begun, asked: Mapping[str, Any], images: Images | None) -> st
 
 
 def _first_difference(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    name = next(name for name in sorted(was.keys() | now.keys()) if was.get(name) != now.get(name))
-    return _difference(name, was.get(name), now.get(name))
+    """The first value that differs, "" where none does: what is not there is as good as None."""
+    for name in sorted(was.keys() | now.keys()):
+        if was.get(name) != now.get(name):
+            return _difference(name, was.get(name), now.get(name))
+    return ""
 
 
 def _difference(name: str, was: Any, now: Any) -> str:

@@ -17,9 +17,10 @@ import labelimg
 import labelimg.cli as cli
 from labelimg import OutputError
 from labelimg.clusterimg.pairs import Pairs
-from labelimg.clusterimg.report.gathering import _apart
+from labelimg.clusterimg.report.gathering import _apart, curve_from
 from labelimg.clusterimg.report.layout import HEADS, PART, layout_of
 from labelimg.clusterimg.report.reading import read_result, to_representative, tree
+from labelimg.clusterimg.threshold import Curve
 from labelimg.clusterimg.thumbnails import Thumbnails
 from pictures import photograph, save
 
@@ -347,3 +348,13 @@ def test_no_report_leaves_none_and_a_finished_run_gets_one_when_asked(album, tmp
     assert not any(path.name.startswith(("report", "thumbnails", "near")) for path in out.iterdir())
     labelimg.cluster(album, out=out)  # finished already
     assert (out / "report.html").exists()
+
+
+@pytest.mark.parametrize("value", ["0.5", None, -1, float("nan"), 10**400, [1]])
+def test_a_curve_of_other_than_numbers_is_none(value):
+    names = [name for name in Curve.__dataclass_fields__ if name not in ("sample", "count")]
+    told = {"sample": 9, "count": 90, **{name: [0, 0.5, 1] for name in names}}
+    assert curve_from(told) is not None
+    for name in names:
+        assert curve_from({**told, name: [0, value, 1]}) is None
+    assert curve_from({**told, "sample": float("inf")}) is None
