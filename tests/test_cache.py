@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from labelimg import cache as cache_module
+from labelimg import cache_file
 from labelimg.cache import CacheInfo, FeatureCache
 from labelimg.errors import LabelimgError, UsageError
 
@@ -198,7 +199,7 @@ def test_clear_removes_all_and_says_how_much(tmp_path):
 
 
 def test_clear_refuses_while_another_uses_the_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(cache_module, "_LOCK_SECONDS", 0.05)
+    monkeypatch.setattr(cache_file, "_LOCK_SECONDS", 0.05)
     rows = filled(tmp_path)
     with FeatureCache(tmp_path) as user, FeatureCache(tmp_path) as cache:
         assert len(dict(user.get_many(RECIPE, files_of(20)))) == 20
@@ -306,7 +307,7 @@ def test_damage_in_mid_use_is_set_aside_and_the_rows_go_to_the_new_cache(tmp_pat
     rows = rows_of(files_of(40), 3000)
     with FeatureCache(tmp_path, warn=warned) as cache:
         cache.put_many(RECIPE, rows[:20])
-        cache._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        cache._file.attempt(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
         with (tmp_path / "features.sqlite").open("r+b") as file:
             file.seek(100)
             file.write(b"\xff" * 50_000)
@@ -330,7 +331,7 @@ def test_damage_found_twice_ends_the_use(tmp_path, warned):
 
 
 def test_a_damaged_file_in_use_by_another_stays_where_it_is(tmp_path, warned, monkeypatch):
-    monkeypatch.setattr(cache_module, "_LOCK_SECONDS", 0.05)
+    monkeypatch.setattr(cache_file, "_LOCK_SECONDS", 0.05)
     (tmp_path / "features.sqlite").write_bytes(b"garbage" * 1000)
     with (tmp_path / "features.sqlite.lock").open("w") as other:
         fcntl.flock(other, fcntl.LOCK_SH)
@@ -406,7 +407,7 @@ def test_a_read_only_folder_disables_the_cache(tmp_path, warned, monkeypatch):
     def refuse(*args, **kwargs):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(cache_module.os, "open", refuse)
+    monkeypatch.setattr(cache_file.os, "open", refuse)
     check_disabled(FeatureCache(tmp_path, warn=warned), warned, "Permission denied")
     with pytest.raises(LabelimgError, match="cannot be cleared: Permission denied"):
         FeatureCache(tmp_path).clear()
@@ -418,7 +419,7 @@ def test_a_file_that_cannot_be_opened_disables_the_cache(tmp_path, warned):
 
 
 def test_a_locked_cache_is_done_without(tmp_path, warned, monkeypatch):
-    monkeypatch.setattr(cache_module, "_LOCK_SECONDS", 0.05)
+    monkeypatch.setattr(cache_file, "_LOCK_SECONDS", 0.05)
     filled(tmp_path)
     other = sqlite3.connect(tmp_path / "features.sqlite", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -594,7 +595,7 @@ def test_a_process_killed_in_mid_write_leaves_a_usable_cache(tmp_path, warned):
             found = dict(cache.get_many("killed", [(name, int(name.rpartition("/")[2]), 1) for name in names]))
             assert len(found) >= 400
             assert all(feature == names[index].encode() * 300 for index, feature in found.items())
-            assert cache._connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            assert cache._file.attempt(lambda c: c.execute("PRAGMA integrity_check").fetchone()) == ("ok",)
     assert warned == []
 
 

@@ -19,51 +19,25 @@ A feature's **address**, the integer primary key, is a digest of recipe, folder 
 
 from __future__ import annotations
 
-import fcntl
-import os
-import re
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property
 from hashlib import blake2b
 from operator import itemgetter
 from pathlib import Path
 from struct import Struct
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from labelimg.errors import LabelimgError, UsageError
+from labelimg.cache_file import PAGE_BYTES, CacheFile, DamagedError, pragma, transaction
+from labelimg.errors import UsageError
 
 if TYPE_CHECKING:
     import sqlite3
     from types import TracebackType
 
-T = TypeVar("T")
 File = tuple[str, int, int]  # absolute path, size in bytes, st_mtime_ns
 _Row = tuple[int, int, int, int, int, bytes]  # address, proof, size, mtime_ns, crc32, feature
-
-_NAME = "features.sqlite"
-_OURS = re.compile(r"features\.sqlite(-wal|-shm|-journal|\.damaged-\d+)?", re.ASCII)
-_VERSION = 1
-_SCHEMA = {
-    "features": "CREATE TABLE features (address INTEGER PRIMARY KEY, proof INTEGER, size INTEGER,"
-    " mtime_ns INTEGER, crc32 INTEGER, feature BLOB)",
-    "shelves": "CREATE TABLE shelves (shelf INTEGER PRIMARY KEY, used INTEGER, recipe BLOB)",
-    "shelves_by_use": "CREATE INDEX shelves_by_use ON shelves (used)",
-}
-_PAGE_BYTES = 8192
-_PRAGMAS = (
-    "trusted_schema = OFF",
-    "cell_size_check = ON",
-    "mmap_size = 0",  # reading a mapped file that another process cuts short ends the process
-    f"page_size = {_PAGE_BYTES}",
-    "auto_vacuum = INCREMENTAL",
-    "journal_mode = WAL",  # where the file system cannot, SQLite stays with a rollback journal
-    "synchronous = OFF",  # a killed process damages nothing; a power cut may, and that is noticed
-    "secure_delete = OFF",
-)
 
 _SHELVES = 1 << 24
 _PATH_BITS = 39
@@ -72,7 +46,6 @@ _LOOKUPS = 100
 _SELECT = f"SELECT * FROM features WHERE address IN ({', '.join('?' * _LOOKUPS)})"
 _ROW_BYTES = 60  # what a row takes besides its feature, about
 _DROPPED_AT_ONCE = 10_000
-_LOCK_SECONDS = 15.0  # a slow disk may keep another process busy for some
 _SMALLEST = 10_000_000
 # A file changed twice within one tick of its file system's clock keeps its modification time. The coarsest tick
 # is FAT's, two seconds.
@@ -87,10 +60,6 @@ class CacheInfo:
     features: int
     bytes: int
     recipes: tuple[str, ...]
-
-
-class _DamagedError(Exception):
-    """The file holds something that we did not write there."""
 
 
 def _log(message: str) -> None:
@@ -126,27 +95,17 @@ class FeatureCache:
     ) -> None:
         if max_bytes < _SMALLEST:
             raise UsageError(f"max_bytes must be at least {_SMALLEST}, got {max_bytes}")
-        self._folder = folder
         self._max_bytes = max_bytes
         self._batch_bytes = min(8_000_000, max_bytes // 64)
         self._batch_rows = min(8_000, max(64, max_bytes // 250_000))
-        self._warn = warn
         self._newest_ns = time.time_ns() - _REST_NS
-        self._connection: sqlite3.Connection | None = None
-        self._lock: int | None = None
         self._used: dict[int, int] = {}  # shelf -> when it was last read, time_ns
-        self._disabled = False
-        self._rebuilt = False
+        self._file = CacheFile(folder, log_bytes=self._batch_bytes, warn=warn, lost=self._used.clear)
 
-    @cached_property
+    @property
     def path(self) -> Path:
         """The cache's file, there or not."""
-        folder = self._folder or os.environ.get("LABELIMG_CACHE_DIR")
-        if not folder:
-            from platformdirs import user_cache_path
-
-            folder = user_cache_path("labelimg")
-        return Path(folder).absolute() / _NAME
+        return self._file.path
 
     @property
     def max_bytes(self) -> int:
@@ -194,9 +153,9 @@ class FeatureCache:
             recipes = connection.execute("SELECT DISTINCT CAST(recipe AS BLOB) FROM shelves").fetchall()
             return features, tuple(sorted((recipe or b"").decode(errors="replace") for (recipe,) in recipes))
 
-        found = self._attempt(count) if self._files() else None
+        found = self._file.attempt(count) if self._file.files() else None
         features, recipes = found or (0, ())
-        return CacheInfo(self.path, features, sum(size for _, size in self._files()), recipes)
+        return CacheInfo(self.path, features, sum(size for _, size in self._file.files()), recipes)
 
     def clear(self) -> int:
         """Remove the cache's files, a damaged one too; the bytes that they took.
@@ -204,29 +163,14 @@ class FeatureCache:
         Raises LabelimgError, with nothing removed, while another process uses the cache.
         """
         self._used.clear()
-        self._disconnect()
-        name = _printable(self.path)
-        try:
-            if not self.path.parent.is_dir():
-                return 0
-            if not self._acquire(fcntl.LOCK_EX):
-                raise LabelimgError(f"cache {name}: another run uses it; nothing was removed")
-            removed = 0
-            for file, size in self._files():
-                file.unlink()
-                removed += size
-        except OSError as error:
-            raise LabelimgError(f"cache {name}: cannot be cleared: {error.strerror}") from error
-        finally:
-            self._disconnect()
-        return removed
+        return self._file.remove()
 
     def close(self) -> None:
         """Let go of the file; a later call opens it again."""
-        if self._used and self._connection:
-            self._attempt(self._stamp)
+        if self._used and self._file.is_open:
+            self._file.attempt(self._stamp)
         self._used.clear()
-        self._disconnect()
+        self._file.close()
 
     def __enter__(self) -> FeatureCache:
         return self
@@ -256,12 +200,12 @@ class FeatureCache:
                     if row[2] == size and row[3] == mtime_ns:
                         feature = row[5]
                         if not isinstance(feature, bytes) or zlib.crc32(feature) != row[4]:
-                            raise _DamagedError("a feature's checksum does not match")
+                            raise DamagedError("a feature's checksum does not match")
                         hits.append((index, feature))
                         self._used[address >> _PATH_BITS] = now
                 return hits
 
-            hits = self._attempt(read)
+            hits = self._file.attempt(read)
             if hits is None:
                 return
             yield from hits
@@ -272,7 +216,7 @@ class FeatureCache:
 
         def write(connection: sqlite3.Connection) -> bool:
             self._make_room(connection, sum(len(row[5]) + _ROW_BYTES for row in rows))
-            with _transaction(connection):
+            with transaction(connection):
                 connection.executemany("INSERT OR REPLACE INTO features VALUES (?, ?, ?, ?, ?, ?)", rows)
                 connection.executemany(
                     "INSERT INTO shelves VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET used = excluded.used",
@@ -280,11 +224,11 @@ class FeatureCache:
                 )
             return True
 
-        if not self._attempt(write):
-            self._attempt(write)  # a damaged file has made way for a new one
+        if not self._file.attempt(write):
+            self._file.attempt(write)  # a damaged file has made way for a new one
 
     def _stamp(self, connection: sqlite3.Connection) -> None:
-        with _transaction(connection):
+        with transaction(connection):
             connection.executemany(
                 "UPDATE shelves SET used = ? WHERE shelf = ? AND used < ?",
                 [(used, shelf, used) for shelf, used in self._used.items()],
@@ -294,139 +238,19 @@ class FeatureCache:
     def _make_room(self, connection: sqlite3.Connection, incoming: int) -> None:
         # The rest is for the log beside the file: what waits to be moved into the file, and the batch being
         # written, of which each row may touch a page of its own.
-        limit = self._max_bytes - 2 * self._batch_bytes - self._batch_rows * _PAGE_BYTES
+        limit = self._max_bytes - 2 * self._batch_bytes - self._batch_rows * PAGE_BYTES
         if _bytes_in_use(connection) + incoming <= limit:
             return
         if self._used:
             self._stamp(connection)
         while (excess := _bytes_in_use(connection) + incoming - self._max_bytes * 9 // 10) > 0:
-            with _transaction(connection):
+            with transaction(connection):
                 _drop_oldest(connection, min(max(excess, self._batch_bytes // 4), 2 * self._batch_bytes))
         # Freed pages are used again, so the file is now too long only where max_bytes was lowered.
-        pages, shorter = _pragma(connection, "page_count") + 1, _pragma(connection, "page_count")
-        while limit < shorter * _PAGE_BYTES and shorter < pages:
-            connection.execute(f"PRAGMA incremental_vacuum({self._batch_bytes // _PAGE_BYTES})").fetchall()
-            pages, shorter = shorter, _pragma(connection, "page_count")
-
-    def _attempt(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
-        """What `work` does with the open cache; None when the cache fails, which has then been seen to."""
-        if self._disabled:
-            return None
-        import sqlite3
-
-        try:
-            return work(self._connection or self._open())
-        except (_DamagedError, UnicodeDecodeError) as error:  # text that sqlite3 itself cannot decode is damage, too
-            self._set_aside(str(error))
-        except OSError as error:
-            self._disable(error.strerror or str(error))
-        except sqlite3.ProgrammingError:
-            raise
-        except sqlite3.DatabaseError as error:
-            if _means_damage(error):
-                self._set_aside(str(error))
-            else:
-                self._disable(str(error))
-        return None
-
-    def _open(self) -> sqlite3.Connection:
-        import sqlite3
-
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        if not self._acquire(fcntl.LOCK_SH):
-            raise TimeoutError("another process holds it")
-        connection = sqlite3.connect(self.path, timeout=_LOCK_SECONDS, isolation_level=None, check_same_thread=False)
-        try:
-            for pragma in _PRAGMAS:
-                connection.execute(f"PRAGMA {pragma}").fetchall()
-            connection.execute(f"PRAGMA wal_autocheckpoint = {self._batch_bytes // _PAGE_BYTES}").fetchall()
-            connection.execute(f"PRAGMA journal_size_limit = {self._batch_bytes}").fetchall()
-            if not _schema(connection):
-                with _transaction(connection):
-                    if not _schema(connection):
-                        for statement in _SCHEMA.values():
-                            connection.execute(statement)
-                        connection.execute(f"PRAGMA user_version = {_VERSION}")
-            if _schema(connection) != _SCHEMA or _pragma(connection, "user_version") != _VERSION:
-                raise _DamagedError("not written by this version")
-        except BaseException:
-            connection.close()
-            raise
-        self._connection = connection
-        return connection
-
-    def _acquire(self, how: int, damaged: os.stat_result | None = None) -> bool:
-        """Whether the lock was got; not while waiting for it another process removed the damaged file.
-
-        Whoever has the cache open shares the lock; whoever renames or removes its files holds it alone, against
-        which SQLite's own locks do not guard.
-        """
-        if self._lock is None:
-            self._lock = os.open(self.path.with_name(f"{_NAME}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
-        deadline = time.monotonic() + _LOCK_SECONDS
-        while True:
-            try:
-                fcntl.flock(self._lock, how | fcntl.LOCK_NB)
-                return True
-            except BlockingIOError:
-                if time.monotonic() > deadline or (damaged and not _is_still(self.path, damaged)):
-                    return False
-            time.sleep(0.01)
-
-    def _set_aside(self, reason: str) -> None:
-        """Rename the damaged file, so that the next attempt starts a new one; forget one set aside before."""
-        if self._rebuilt:
-            self._disable(f"damaged again ({reason})")
-            return
-        self._rebuilt = True
-        self._used.clear()
-        try:
-            damaged = self.path.stat()  # under the shared lock, so this is the file that we found damaged
-            self._disconnect()
-            alone = self._acquire(fcntl.LOCK_EX, damaged)
-            if not _is_still(self.path, damaged):
-                return  # another process found the damage, too
-            if not alone:
-                self._disable(f"damaged ({reason}), and another process is using it")
-                return
-            others = [file for file, _ in self._files() if file != self.path]
-            numbers = [int(file.name.rpartition("-")[2]) for file in others if ".damaged-" in file.name]
-            kept = self.path.with_name(f"{_NAME}.damaged-{max(numbers, default=0) + 1}")
-            for file in others:
-                file.unlink()
-            self.path.rename(kept)
-        except OSError as error:
-            self._disable(f"damaged ({reason}), and cannot be set aside: {error.strerror}")
-            return
-        finally:
-            self._disconnect()
-        self._warn(_printable(f"cache {self.path}: damaged ({reason}); set aside as {kept.name}, begun anew"))
-
-    def _disable(self, reason: str) -> None:
-        self._disabled = True
-        self._disconnect()
-        self._warn(_printable(f"cache {self.path}: going on without it: {reason}"))
-
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        lock, self._lock = self._lock, None
-        try:
-            if connection:
-                connection.close()
-        finally:
-            if lock is not None:
-                os.close(lock)
-
-    def _files(self) -> list[tuple[Path, int]]:
-        """The cache's files that there are, with their bytes; the lock, always empty, is not one of them."""
-        files = []
-        with suppress(OSError):  # no folder, no files
-            for name in os.listdir(self.path.parent):
-                file = self.path.with_name(name)
-                if _OURS.fullmatch(name):
-                    with suppress(FileNotFoundError):  # SQLite removes its log when the last process closes
-                        files.append((file, file.lstat().st_size))
-        return files
+        pages, shorter = pragma(connection, "page_count") + 1, pragma(connection, "page_count")
+        while limit < shorter * PAGE_BYTES and shorter < pages:
+            connection.execute(f"PRAGMA incremental_vacuum({self._batch_bytes // PAGE_BYTES})").fetchall()
+            pages, shorter = shorter, pragma(connection, "page_count")
 
 
 def _locator(recipe: str) -> Callable[[str], tuple[int, int]]:
@@ -457,10 +281,10 @@ def _drop_oldest(connection: sqlite3.Connection, wanted_bytes: int) -> None:
     """Drop about so many bytes of the shelf unused for longest, or all of it."""
     oldest = connection.execute("SELECT shelf FROM shelves ORDER BY used, shelf LIMIT 1").fetchone()
     if oldest is None:
-        raise _DamagedError("features without a shelf")
+        raise DamagedError("features without a shelf")
     (shelf,) = oldest
     if not 0 <= shelf < _SHELVES:
-        raise _DamagedError("a shelf that cannot be")
+        raise DamagedError("a shelf that cannot be")
     first, last = shelf << _PATH_BITS, shelf << _PATH_BITS | _PATH_MASK
     rows = connection.execute(
         "SELECT address, length(feature) FROM features WHERE address BETWEEN ? AND ? ORDER BY address LIMIT ?",
@@ -480,50 +304,4 @@ def _drop_oldest(connection: sqlite3.Connection, wanted_bytes: int) -> None:
 
 
 def _bytes_in_use(connection: sqlite3.Connection) -> int:
-    return (_pragma(connection, "page_count") - _pragma(connection, "freelist_count")) * _PAGE_BYTES
-
-
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
-    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
-
-
-def _schema(connection: sqlite3.Connection) -> dict[str, str]:
-    return dict(connection.execute("SELECT name, sql FROM sqlite_master"))
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-
-
-def _means_damage(error: sqlite3.DatabaseError) -> bool:
-    """Whether the file is at fault; else the world is: locked, full, read-only, out of memory."""
-    import sqlite3
-
-    code = getattr(error, "sqlite_errorcode", None)  # Python's own, such as text that is not UTF-8, have none
-    return code is None or code & 0xFF in {
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_NOTADB,
-        sqlite3.SQLITE_ERROR,
-        sqlite3.SQLITE_TOOBIG,
-        sqlite3.SQLITE_CONSTRAINT,
-        sqlite3.SQLITE_MISMATCH,
-    }
-
-
-def _is_still(path: Path, known: os.stat_result) -> bool:
-    try:
-        return os.path.samestat(path.stat(), known)
-    except FileNotFoundError:
-        return False
-
-
-def _printable(text: str | Path) -> str:
-    """The text as one line fit to print: SQLite's messages quote the damaged file, and paths can hold anything."""
-    return "".join(sign if sign.isprintable() else "\ufffd" for sign in str(text))
+    return (pragma(connection, "page_count") - pragma(connection, "freelist_count")) * PAGE_BYTES
