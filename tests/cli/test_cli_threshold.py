@@ -53,6 +53,21 @@ def test_without_a_window_the_number_alone_goes_to_stdout(many, tmp_path):
     assert real("cluster", many, "--threshold", chosen, "--out", tmp_path / "out").returncode == 0
 
 
+def test_a_plot_replaces_nothing_that_is_there(many, tmp_path):
+    image, plot = many / "coffee_30.jpg", tmp_path / "curve.png"
+    image.rename(many / "coffee.png")
+    before = (many / "coffee.png").read_bytes()
+    for words in ([], ["--overwrite"]):
+        done = real("threshold", many, "--plot", many / "coffee.png", *words)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert (many / "coffee.png").read_bytes() == before
+    plot.write_bytes(b"mine")
+    assert "--overwrite" in real("threshold", many, "--plot", plot).stderr
+    assert plot.read_bytes() == b"mine"
+    assert real("threshold", many, "--plot", plot, "--overwrite").returncode == 0
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
 def test_svg_has_axes_units_and_the_threshold(many, tmp_path):
     run("threshold", many, "--plot", tmp_path / "curve.svg")
     root = ET.fromstring((tmp_path / "curve.svg").read_text())

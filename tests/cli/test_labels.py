@@ -148,6 +148,8 @@ def test_preview_writes_a_sheet_and_prints_its_figures(two, tmp_path, capsys):
     before = sheet.read_bytes()
     status, line = refused(capsys, "preview", two / "coffee.png", "--out", sheet)
     assert (status, "--overwrite" in line, sheet.read_bytes() == before) == (1, True, True)
+    (sheet.parent / "link.png").symlink_to("nowhere")
+    assert run("preview", two / "coffee.png", "--out", sheet.parent / "link.png", "--overwrite", "--tile", "64")
     printed = run("preview", two / "coffee.png", "--out", sheet, "--overwrite", "--json", "--tile", "64").stdout
     assert [each["method"] for each in json.loads(printed)["methods"]] == list(NAMES)
 

@@ -43,7 +43,7 @@ def test_a_table_is_shown_and_then_followed(out, tmp_path):
     assert shown.stdout.splitlines() == [
         "coffee.png: cluster_1 -> outliers",
         "moon.png: outliers -> night",
-        "clusters    3",
+        "clusters    4",
         "outliers    2",
         "moved       2",
         "result      nothing was changed",

@@ -177,6 +177,18 @@ def test_a_dry_run_over_an_earlier_run_leaves_that_and_plans_its_names(album, tm
     assert planned.written == first.written
 
 
+def test_a_dry_run_of_what_is_done_says_so(album, tmp_path):
+    done = labelimg.cluster(album, out=tmp_path / "out")
+    before = contents(tmp_path)
+    again = labelimg.cluster(album, out=tmp_path / "out", dry_run=True)
+    assert (again.earlier, again.written, contents(tmp_path)) == (True, done.written, before)
+    with pytest.raises(OutputError, match="--overwrite"):
+        labelimg.cluster(album, out=tmp_path / "out", threshold=0.5, dry_run=True)
+    shutil.copy(album / "moon.png", album / "another.png")
+    with pytest.raises(OutputError, match="of other images"):
+        labelimg.cluster(album, out=tmp_path / "out", dry_run=True)
+
+
 # -------------------------------------------------------------------------------------------------------- overwriting
 
 

@@ -9,12 +9,13 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
-from labelimg.errors import LabelimgError
+from labelimg.errors import LabelimgError, printable
 
 
 class _Commands(TyperGroup):
@@ -161,6 +162,7 @@ def run() -> NoReturn:
 
 def main() -> NoReturn:
     """Run the command line; errors of ours become one line on stderr and the exit status."""
+    _open_streams()
     try:
         first = sys.argv[1] if len(sys.argv) > 1 else ""
         application([first] if first in _COMMANDS else _COMMANDS)()
@@ -171,7 +173,29 @@ def main() -> NoReturn:
         # Who read our output has gone; python must not complain about it when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        fail(_told(error), 1)
     sys.exit(0)
+
+
+def _open_streams() -> None:
+    """What a terminal cannot show is shown escaped; a stream closed before the start takes all and says nothing."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _told(error: OSError) -> str:
+    """What the system refused, where nothing nearer to it has a better word."""
+    try:
+        os.getcwd()
+    except OSError:
+        return "the folder that this was started in is gone; change to another"
+    name = "" if error.filename is None else f"{printable(os.fsdecode(error.filename))}: "
+    return f"{name or 'cannot print: '}{error.strerror or error}"
 
 
 def fail(text: str, status: int) -> NoReturn:

@@ -32,7 +32,7 @@ def preview(
     format = _FORMATS.get(out.suffix.lower())
     if format is None:
         raise UsageError(f"--out must end in {', '.join(_FORMATS)}, got {printable(out)}")
-    if files.is_there(out) and (not overwrite or (image.exists() and out.samefile(image))):
+    if files.is_there(out) and (not overwrite or (image.exists() and out.exists() and out.samefile(image))):
         raise OutputError(f"{printable(out)} is there already; add --overwrite to replace it or choose another name")
 
     from labelimg.decoding import Shrink, read

@@ -65,7 +65,7 @@ def _follow(opened: Review, plan: Path, *, dry_run: bool, as_json: bool) -> None
             "labelimg review without --plan applies or discards them"
         )
     opened.follow_plan(plan)
-    moves = opened.pending
+    moves, clusters, outliers = opened.pending, len(opened.clusters), len(opened.outliers)
     if dry_run:
         opened.discard()
     else:
@@ -77,8 +77,7 @@ def _follow(opened: Review, plan: Path, *, dry_run: bool, as_json: bool) -> None
     if dry_run:
         for move in moves:
             typer.echo(f"{printable(move.image)}: {printable(move.before)} -> {printable(move.after)}")
-    names = opened.clusters
-    rows = [("clusters", f"{len(names):,}"), ("outliers", f"{len(opened.outliers):,}"), ("moved", f"{len(moves):,}")]
+    rows = [("clusters", f"{clusters:,}"), ("outliers", f"{outliers:,}"), ("moved", f"{len(moves):,}")]
     rows.append(("result", "nothing was changed" if dry_run else printable(opened.out)))
     for name, text in rows:
         typer.echo(f"{name:<11} {text}")

@@ -24,7 +24,7 @@ from labelimg.cli.options import (
     with_shared,
 )
 from labelimg.cli.show import Progress, print_unreadable_files
-from labelimg.errors import UsageError, printable
+from labelimg.errors import OutputError, UsageError, printable
 
 if TYPE_CHECKING:
     from labelimg.cli.runs import RunOptions
@@ -51,6 +51,7 @@ def threshold(
         ),
     ] = None,
     table: Annotated[bool, typer.Option("--table", help="No window: print what each threshold would give.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of --plot if it is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="No window: print all numbers as JSON.")] = False,
     recursive: RECURSIVE = True,
     include: INCLUDE = None,
@@ -69,6 +70,7 @@ def threshold(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if plot is not None and plot.suffix.lower() not in _ENDINGS:
         raise UsageError(f"--plot must be a file ending in {', '.join(_ENDINGS)}, got {printable(plot)}")
+    _check_place(plot, images, overwrite=overwrite)
     windows = plot is None and not table and not as_json
     no_display = _no_display() if windows else ""
     windows = windows and not no_display
@@ -130,6 +132,19 @@ def pick(images: list[Path], method: str, run: RunOptions, own: MethodOptions) -
             **own.given(),
         )
     return _chosen(sampled)
+
+
+def _check_place(plot: Path | None, images: list[Path], *, overwrite: bool) -> None:
+    """Raise OutputError where the plot would replace a file, unless that is asked for and it is none of the images."""
+    from labelimg import files
+
+    if plot is None or not files.is_there(plot):
+        return
+    if not overwrite:
+        raise OutputError(f"{printable(plot)} is there already; add --overwrite to replace it or choose another name")
+    place = plot.parent.resolve()
+    if any(place.is_relative_to(folder.resolve()) for folder in images):
+        raise OutputError(f"{printable(plot)} lies among the images and is not replaced; choose another name")
 
 
 def _no_display() -> str:

@@ -63,31 +63,41 @@ def begin(out: Path, settings: Settings, images: Images, *, overwrite: bool) -> 
     OutputError where `out` holds a run of other settings or images and `overwrite` is not set, and what `check_out`
     raises. Whoever calls holds the `Lock`.
     """
-    check_not_undone(out)
     kept = Kept(out, "cluster")
-    asked = as_json(settings.as_dict())
-    going = kept.going
+    begun, finished = standing_run(kept, settings, images, overwrite=overwrite)
+    if begun is not None:
+        return kept, begun, finished
+    if kept.going is not None:
+        adopt_tables(out, kept.going)
+    check_out(out, settings.folders, overwrite=overwrite)
+    begun = kept.begin(as_json(settings.as_dict()), images=images.count, digest=images.digest, overwrite=overwrite)
+    return kept, begun, False
+
+
+def standing_run(kept: Kept, settings: Settings, images: Images, *, overwrite: bool) -> tuple[Begun | None, bool]:
+    """The run of these settings that is kept, and whether it is finished; None where a new one would be begun.
+
+    Changes nothing. Raises what `begin` raises, but not what `check_out` does.
+    """
+    out = kept.out
+    check_not_undone(out)
+    asked, going, done = as_json(settings.as_dict()), kept.going, kept.done
     if going is not None:
         difference = differs(going, asked, images)
         if not difference:
-            return kept, going, False
+            return going, False
         if not overwrite:
             raise OutputError(f"{printable(out)} holds an interrupted run {difference}; {_NEITHER}")
-        adopt_tables(out, going)
-    else:
-        done = kept.done
-        if done is not None and not overwrite:
-            if Kept(out, "merge").going is not None:
-                text = "a labelimg merge of it was interrupted: start that again, or take all back with labelimg undo"
-                raise OutputError(f"{printable(out)} holds an earlier run; {text}")
-            difference = differs(done, asked, images)
-            if difference:
-                raise OutputError(f"{printable(out)} holds an earlier run {difference}; {_NEITHER}")
-            if files.is_there(out / RUN):
-                return kept, done, True
-    check_out(out, settings.folders, overwrite=overwrite)
-    begun = kept.begin(asked, images=images.count, digest=images.digest, overwrite=overwrite)
-    return kept, begun, False
+    elif done is not None and not overwrite:
+        if Kept(out, "merge").going is not None:
+            text = "a labelimg merge of it was interrupted: start that again, or take all back with labelimg undo"
+            raise OutputError(f"{printable(out)} holds an earlier run; {text}")
+        difference = differs(done, asked, images)
+        if difference:
+            raise OutputError(f"{printable(out)} holds an earlier run {difference}; {_NEITHER}")
+        if files.is_there(out / RUN):
+            return done, True
+    return None, False
 
 
 def check_asked(out: Path, settings: Settings, *, overwrite: bool, but: Iterable[str] = ()) -> None:

@@ -129,17 +129,39 @@ def run(
         _check_any(found, folders)
         return _grouped(found, engine, settings, count, cache, clock, read, kept, report and kept is not None)
 
-    if out is not None and not dry_run:
-        return _into_folder(found, settings, Path(out), overwrite, clock, grouped, report)
-    _check_any(found, folders)
-    if out is not None:
-        from labelimg.clusterimg.output import check_output, planned
+    if out is None:
+        _check_any(found, folders)
+        return replace(grouped(None), seconds=clock.seconds)
+    if dry_run:
+        return _planned(found, settings, Path(out), overwrite, clock, grouped)
+    return _into_folder(found, settings, Path(out), overwrite, clock, grouped, report)
 
-        check_output(Path(out), settings, overwrite=overwrite)
-    result = grouped(None)
-    if out is not None:
-        result = planned(result, Path(out), overwrite=overwrite)
-    return replace(result, seconds=clock.seconds)
+
+def _planned(
+    found: Found,
+    settings: Settings,
+    out: Path,
+    overwrite: bool,
+    clock: Clock,
+    grouped: Callable[[Kept | None], Clustering],
+) -> Clustering:
+    """Group the images and say where they would go, or what a finished run has made of them; writes nothing."""
+    from labelimg.clusterimg.continuing import finished_before, images_of, kept_result, standing_run
+    from labelimg.clusterimg.kept import Kept
+    from labelimg.clusterimg.output import check_output, planned
+    from labelimg.clusterimg.record import read_record
+
+    kept = Kept(out, "cluster")
+    images = images_of(found, read_record(out), moving=settings.transfer == "move")
+    if not images.count:
+        _check_any(found, settings.folders)
+    begun, finished = standing_run(kept, settings, images, overwrite=overwrite)
+    earlier = kept_result(kept, settings.folders) if finished else None
+    if earlier is not None:
+        return finished_before(out, earlier[0])
+    overwrite = overwrite or begun is not None  # what was begun would be gone on with
+    check_output(out, settings, overwrite=overwrite)
+    return replace(planned(grouped(None), out, overwrite=overwrite), seconds=clock.seconds)
 
 
 def _into_folder(
