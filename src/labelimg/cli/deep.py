@@ -110,6 +110,7 @@ def deep(
     """
     from labelimg.clusterimg.deep import clustering
 
+    own_seed = seed or None if model == clustering.AUTOENCODER else None
     run.carry_out(
         clustering.deep_cluster,
         images,
@@ -128,7 +129,7 @@ def deep(
         noise=noise,
         seed=seed,
         device=device,
-        training=training.training(size=train_size, batch_size=train_batch_size, seed=seed or None),
+        training=training.training(size=train_size, batch_size=train_batch_size, seed=own_seed),
         rescue=rescue,
     )
 

@@ -114,6 +114,17 @@ def check_asked(out: Path, settings: Settings, *, overwrite: bool, but: Iterable
         raise OutputError(f"{printable(out)} holds an earlier run {difference}; {_NEITHER}")
 
 
+def check_model(out: Path, was: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raise OutputError where `out` holds a run whose model was trained as `was` says, for it needs that one."""
+    kept = Kept(out, "cluster")
+    if kept.going is None and kept.done is None:
+        return
+    for part in sorted(now):
+        difference = _first_difference(was.get(part, {}), now[part])
+        if difference:
+            raise OutputError(f"{printable(out)} holds an earlier run with other settings ({difference}); {_NEITHER}")
+
+
 def differs(begun: Begun, asked: Mapping[str, Any], images: Images | None) -> str:
     """In what a run that was begun is another than the one that is asked for, "" if it is the same."""
     for name in sorted(asked.keys() | begun.asked.keys()):

@@ -266,6 +266,9 @@ def test_an_autoencoder_is_trained_once_and_kept_beside_the_result(colours, tmp_
     assert len(first.clusters) == 6
     written = kept.read_bytes()
     other = {**own, "training": Training(**{**vars(TINY), "latent": 4})}
+    with pytest.raises(OutputError, match=r"other settings \(latent \d+, not 4\); add --overwrite"):
+        labelimg.deep_cluster(colours, batch_size=9, **other)
+    assert kept.read_bytes() == written
     labelimg.deep_cluster(colours, overwrite=True, **other)
     assert read_checkpoint(kept).shape.latent == 4
     assert kept.read_bytes() != written
@@ -318,6 +321,19 @@ def test_the_commands(colours, model, tmp_path, monkeypatch):
     assert json.loads(trained.stdout)["images"] == 18
     found = run.invoke(app, ["deep", str(colours), "--model", str(model), "--clusters", "2,3", "--no-cache"])
     assert found.exit_code == 0, found.output
+    seeded = [
+        "deep",
+        str(colours),
+        "--model",
+        str(model),
+        "--clusters",
+        "2,3",
+        "--seed",
+        "5",
+        "--no-cache",
+        "--dry-run",
+    ]
+    assert run.invoke(app, [*seeded, "--out", "seeded"]).exit_code == 0
     assert re.search(r"^\* kmeans with clusters 3 +3 +0 ", found.stdout, re.M)
     assert (tmp_path / "colours_clustered/results/cluster_2").is_dir()
     as_json = run.invoke(

@@ -126,6 +126,7 @@ def deep_cluster(
             settings,
             keep,
             training or Training(seed=seed),
+            overwrite=overwrite,
             device=device,
             threads=thread_count(threads),
             clock=clock,

@@ -211,6 +211,7 @@ def trained_beside(
     out: Path | None,
     training: Training,
     *,
+    overwrite: bool,
     device: str,
     threads: int,
     clock: Clock,
@@ -218,11 +219,13 @@ def trained_beside(
     """An autoencoder for these images, its name and model: the one beside `out` if it was made so, else a new one.
 
     With a new one comes what the training decoded, without it None. A training that was interrupted goes on. Without
-    `out` it is not kept.
+    `out` it is not kept. Raises OutputError where a new one would replace the one of a run in `out` and `overwrite` is
+    not set.
     """
     need("torch", "torchvision", "lightning")
     from tempfile import TemporaryDirectory
 
+    from labelimg.clusterimg.continuing import check_model
     from labelimg.clusterimg.deep.checkpoints import read_checkpoint
     from labelimg.clusterimg.deep.models import of_autoencoder
 
@@ -238,6 +241,8 @@ def trained_beside(
                     return str(target), of_autoencoder(str(target), checkpoint.model()), None
                 if dict(checkpoint.training) == _told(training, data) | {"done": False}:
                     interrupted = checkpoint
+                elif not overwrite:
+                    check_model(out, checkpoint.training, _told(training, data))
             check_target(target, resume=True, overwrite=True)
         loss = _prepared(training, device, clock)
         found = _pixels(folders, training, data, threads, clock, with_thumbnails=out is not None)
