@@ -57,8 +57,7 @@ class Lock:
         # On a disk that turned read-only it stays, and locks nothing.
         with suppress(LabelimgError, OSError):
             files.remove_file(self._path)
-            if all(path.name == STATE_FOLDER for path in self._out.iterdir()):
-                files.remove_empty_folders([self._path.parent, self._out])
+            files.remove_empty_folders([self._path.parent, self._out])
         _held.discard(self._descriptor)
         os.close(self._descriptor)
 

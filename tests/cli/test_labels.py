@@ -33,6 +33,16 @@ def two(tmp_path):
     return tmp_path / "in"
 
 
+def test_label_maps_of_other_images_are_not_replaced_unasked(two, tmp_path, capsys):
+    other, out = tmp_path / "other", tmp_path / "maps"
+    save(other / "coffee.png", photograph("moon"))
+    run("labels", two, "--out", out, "--method", "superpixel")
+    before = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    with pytest.raises(labelimg.OutputError, match="holds label maps of other images; add --overwrite"):
+        run("labels", other, "--out", out, "--method", "superpixel")
+    assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
+
+
 def test_labels_prints_a_summary_and_names_the_unreadable(two, tmp_path):
     result = run("labels", two, "--out", tmp_path / "out")
     segments = labelimg.segment(photograph("coffee")).max()

@@ -96,6 +96,28 @@ def test_changes_of_a_window_are_not_overruled(out, tmp_path):
     assert done.returncode == 1 and "not applied" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "written", ["\ufeffimage,cluster\r\nmoon.png,night\r\n", "\ufeffimage;cluster\nmoon.png;night\n"]
+)
+def test_a_table_that_a_spreadsheet_wrote_is_followed(out, tmp_path, written):
+    (tmp_path / "plan.csv").write_text(written, "utf-8")
+    assert "moon.png: outliers -> night" in run(out, "--plan", tmp_path / "plan.csv", "--dry-run").stdout
+
+
+def test_the_same_command_after_a_review_counts_what_the_review_left(album, out, tmp_path):
+    (tmp_path / "plan.csv").write_text("image,cluster\ncoffee.png,outliers\nmoon.png,night\nrocket.png,night\n")
+    assert run(out, "--plan", tmp_path / "plan.csv").returncode == 0
+    again = labelimg.cluster(album, out=out, threshold=0.69)
+    told = json.loads((out / "run.json").read_text())["counts"]
+    assert again.earlier
+    assert (len(again.clusters), len(again.outliers), again.clustered) == (
+        *(told["clusters"], told["outliers"], told["clustered"]),
+    )
+    assert [path.name for path in next(each for each in again.clusters if album / "moon.png" in each)] == [
+        *("moon.png", "rocket.png"),
+    ]
+
+
 @pytest.mark.parametrize("words", [["--dry-run"], ["--json"]])
 def test_what_needs_a_table_says_so(out, words):
     done = run(out, *words)

@@ -177,6 +177,22 @@ def test_a_dry_run_over_an_earlier_run_leaves_that_and_plans_its_names(album, tm
     assert planned.written == first.written
 
 
+@pytest.mark.parametrize("transfer", ["copy", "move", "symlink"])
+def test_a_folder_named_by_a_detour_over_a_link_can_be_taken_back(album, tmp_path, transfer):
+    before = contents(album)
+    (tmp_path / "else/where").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "else/where")
+    album.rename(tmp_path / "else/album")
+    detour = f"{tmp_path}/link/../album"  # in the folder that the link leads to, not beside the link
+    done = labelimg.cluster(detour, out=tmp_path / "out", transfer=transfer)
+    assert labelimg.cluster(detour, out=tmp_path / "out", transfer=transfer).earlier
+    assert done.count == 9
+    assert labelimg.undo(tmp_path / "out") == ()
+    assert contents(tmp_path / "else/album") == before
+    with pytest.raises(UsageError, match="lies in the image folder"):
+        labelimg.cluster(detour, out=tmp_path / "else/album/inside")
+
+
 def test_a_dry_run_of_what_is_done_says_so(album, tmp_path):
     done = labelimg.cluster(album, out=tmp_path / "out")
     before = contents(tmp_path)
@@ -472,3 +488,10 @@ def test_links_to_images_are_images_and_stay_links(album, tmp_path):
     result = labelimg.cluster(album, out=tmp_path / "out")
     assert (album / "link.png").is_symlink()
     assert any({path.name for path in cluster} == {"link.png", "moon.png"} for cluster in result.clusters)
+
+
+def test_undo_leaves_no_empty_folder_of_ours_beside_what_others_put_there(album, tmp_path):
+    labelimg.cluster(album, out=tmp_path / "out")
+    (tmp_path / "out/notes.txt").write_text("mine", "utf-8")
+    labelimg.undo(tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["notes.txt"]

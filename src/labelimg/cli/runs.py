@@ -27,7 +27,6 @@ from labelimg.cli.options import (
     opened_cache,
 )
 from labelimg.cli.show import Progress, print_result
-from labelimg.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from labelimg.clusterimg.results import Clustering
@@ -81,7 +80,6 @@ class RunOptions:
 
 def default_out(folder: Path) -> Path:
     """Where the result of a folder goes if nothing else is said: beside it, with _clustered after its name."""
-    full = folder.absolute() if folder.name not in ("", "..") else folder.resolve()
-    if not full.name:
-        raise UsageError(f"there is no place beside {printable(folder)} for the result: name one with --out")
-    return full.with_name(f"{full.name}_clustered")
+    from labelimg.outputs import folder_beside
+
+    return folder_beside(folder, "_clustered", "result")

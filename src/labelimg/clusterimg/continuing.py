@@ -16,8 +16,9 @@ from labelimg.clusterimg.extraction import stamp
 from labelimg.clusterimg.flow import Batch, Merged
 from labelimg.clusterimg.kept import WORTH_KEEPING_S, Begun, Kept, as_json
 from labelimg.clusterimg.record import Record, is_being_undone, is_plain, lstat, read_record, record_tables
-from labelimg.clusterimg.results import Clustering, Settings, clustering_of
-from labelimg.clusterimg.tables import REPORT_PARTS, RUN, SIMILARITIES
+from labelimg.clusterimg.results import Clustering, Settings, clustering_of, regrouped
+from labelimg.clusterimg.standing import read_clusters
+from labelimg.clusterimg.tables import REPORT_PARTS, RUN, SIMILARITIES, read_run
 from labelimg.errors import LabelimgError, OutputError, printable
 from labelimg.images import Found, Unreadable
 
@@ -285,13 +286,14 @@ def settings_of(run: Mapping[str, Any]) -> Settings:
 
 
 def finished_before(out: Path, result: Clustering) -> Clustering:
-    """The result of a finished run, with where its images are by now."""
+    """The result of a finished run, with where its images are by now, and in which clusters."""
     record = read_record(out)
     places = (
         {} if record is None else {entry.source: entry.target for entry in reversed(record.entries) if entry.source}
     )
     written = {path: out / places[str(path)] for path in result.images if str(path) in places}
-    return replace(result, written=written, out=out, earlier=True)
+    result = replace(result, written=written, out=out, earlier=True)
+    return regrouped(result, read_clusters(out)) if read_run(out).get("reviewed") is True else result
 
 
 def forget_if_cheap(out: Path, kept: Kept, seconds: float) -> None:

@@ -42,8 +42,9 @@ from labelimg.clusterimg.tables import (
     UNREADABLE,
 )
 from labelimg.clusterimg.thumbnails import THUMBNAILS
-from labelimg.errors import OutputError, TransferError, UsageError
+from labelimg.errors import OutputError, TransferError
 from labelimg.files import STATE_FOLDER, StrPath, printable
+from labelimg.outputs import check_apart
 
 _OF_THE_REPORT = (REPORT, FOUND, NEAR_MISSES, MAP, THUMBNAILS)
 
@@ -74,7 +75,7 @@ def check_place(out: StrPath, image_folders: Iterable[StrPath]) -> bool:
     Raises as `check_out` does.
     """
     root, shown = Path(out), printable(out)
-    _check_apart(root, image_folders)
+    check_apart(root, image_folders)
     if not files.is_there(root):
         parent = root.absolute().parent
         if not parent.is_dir():
@@ -278,19 +279,6 @@ def _remove_tables(root: Path) -> list[str]:
 def _table_is_unchanged(root: Path, name: str, known: tuple[int, int]) -> bool:
     found = lstat(root / name)
     return found is not None and (found.st_size, found.st_mtime_ns) == known
-
-
-def _check_apart(root: Path, image_folders: Iterable[StrPath]) -> None:
-    real_out = Path(os.path.realpath(root))
-    for folder in image_folders:
-        real = Path(os.path.realpath(folder))
-        if real == real_out or real in real_out.parents:
-            text = "lies in the image folder {}; choose an output folder outside of it"
-        elif real_out in real.parents:
-            text = "contains the image folder {}; choose an output folder beside it"
-        else:
-            continue
-        raise UsageError(f"the output folder {printable(root)} " + text.format(printable(folder)))
 
 
 def _check_writable(folder: Path) -> None:

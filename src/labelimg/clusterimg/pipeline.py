@@ -77,7 +77,7 @@ def cluster(
     made = make_method(method, **parameters)
     limit = None if threshold is None else float(threshold)
     settings = Settings(
-        folders=tuple(os.path.abspath(folder) for folder in folders),
+        folders=tuple(os.path.realpath(folder) for folder in folders),
         method=method,
         parameters=asdict(made),
         threshold=limit,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 
+from labelimg.clusterimg.arrangement import OUTLIERS_NAME
 from labelimg.clusterimg.flow import Batch, Merged, Rows
 from labelimg.clusterimg.pairs import Pairs, no_pairs
 from labelimg.clusterimg.tried import Tried
@@ -164,6 +165,17 @@ def clustering_of(
         merged=merged,
         decoded=decoded,
     )
+
+
+def regrouped(result: Clustering, table: Iterable[tuple[str, str]]) -> Clustering:
+    """The result with the clusters of a table of (image's name, cluster), as a review leaves them."""
+    images, grouped = dict(zip(result.names, result.images, strict=True)), dict[str, list[Path]]()
+    for name, cluster in table:
+        if name in images:
+            grouped.setdefault(cluster, []).append(images[name])
+    outliers = sorted(grouped.pop(OUTLIERS_NAME, []))
+    clusters = sorted((tuple(sorted(each)) for each in grouped.values()), key=lambda each: (-len(each), each))
+    return replace(result, clusters=tuple(clusters), outliers=tuple(outliers))
 
 
 def _all_pairs(batches: tuple[Batch, ...], merged: Merged | None) -> Pairs:

@@ -113,7 +113,7 @@ def standing_of(out: Path, run: Mapping[str, Any]) -> Standing:
     """
     root = Path(run["root"])
     if run["settings"].get("transfer") == "none":
-        table = sorted(_read_clusters(out))
+        table = sorted(read_clusters(out))
         return Standing(out, root, tuple(name for name, _ in table), tuple(folder for _, folder in table), None)
     items, _ = placed_items(out, root, merged=True)
     names = [os.path.relpath(item.entry.source if item.entry is not None else out / item.place, root) for item in items]
@@ -124,8 +124,11 @@ def read_plan(path: Path) -> list[tuple[str, str]]:
     """The pairs (image, cluster) of a table with these columns, as clusters.csv has them. Raises OutputError."""
     shown = printable(path)
     try:
-        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as lines:
-            reader = csv.DictReader(lines)
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
+            head = lines.readline()
+            lines.seek(0)
+            delimiter = next((sign for sign in ";\t" if sign in head and "," not in head), ",")  # as spreadsheets write
+            reader = csv.DictReader(lines, delimiter=delimiter)
             if not {"image", "cluster"} <= set(reader.fieldnames or ()):
                 raise OutputError(f"{shown} has no columns image and cluster")
             rows = [(row["image"], row["cluster"]) for row in reader]
@@ -138,7 +141,8 @@ def read_plan(path: Path) -> list[tuple[str, str]]:
     return rows
 
 
-def _read_clusters(out: Path) -> list[tuple[str, str]]:
+def read_clusters(out: Path) -> list[tuple[str, str]]:
+    """The pairs (image, cluster) of clusters.csv. Raises OutputError, also where an image is listed twice."""
     rows = read_plan(out / CLUSTERS)
     if len({name for name, _ in rows}) < len(rows):
         raise OutputError(f"{printable(out / CLUSTERS)} lists an image twice")

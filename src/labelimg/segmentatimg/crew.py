@@ -120,13 +120,6 @@ class Crew:
                 self._hand.drop()
             self._condition.notify_all()
 
-    def stop_now(self) -> None:
-        """Nobody waits for the job of `now` any more."""
-        with self._condition:
-            self._now = None
-            if self._hand.job is not None:
-                self._hand.drop()
-
     def ahead(self, jobs: Sequence[Job]) -> None:
         """Do these jobs when there is time, in this order, and no others. What is being done is finished."""
         with self._condition:

@@ -17,6 +17,7 @@ from labelimg import files
 from labelimg.errors import OutputError, UsageError, printable
 from labelimg.images import Unreadable, find_images
 from labelimg.lock import Lock
+from labelimg.outputs import check_apart
 from labelimg.segmentatimg.labelmaps import ENDINGS
 from labelimg.segmentatimg.methods import DEFAULT, make_method
 from labelimg.segmentatimg.methods.base import Method
@@ -88,12 +89,19 @@ def label_folders(
     if processes is not None and processes < 1:
         raise UsageError(f"processes must be at least 1, got {processes}")
     target = Path(out)
-    _check_apart(target, images)
+    check_apart(target, images)
     found = find_images(images, recursive=recursive, include=include, exclude=exclude)
     if not found.paths and not found.unreadable:
         raise UsageError(f"no images in {', '.join(printable(folder) for folder in images)}")
     names = [os.path.relpath(path, found.root) for path in found.paths]
-    settings = {"method": chosen.name, "parameters": chosen.recipe(), "format": format, "preview": preview}
+    folders = sorted(os.path.realpath(folder) for folder in images)
+    settings = {
+        "folders": folders,
+        "method": chosen.name,
+        "parameters": chosen.recipe(),
+        "format": format,
+        "preview": preview,
+    }
     _check_out(target, settings, overwrite=overwrite)
     files.make_folder(target)
     with Lock(target):
@@ -149,19 +157,6 @@ def unique_stems(names: Sequence[str]) -> list[str]:
         stems = longer
 
 
-def _check_apart(out: Path, folders: Sequence[StrPath]) -> None:
-    real_out = Path(os.path.realpath(out))
-    for folder in folders:
-        real = Path(os.path.realpath(folder))
-        if real == real_out or real in real_out.parents:
-            text = "lies in the image folder {}; choose an output folder outside of it"
-        elif real_out in real.parents:
-            text = "contains the image folder {}; choose an output folder beside it"
-        else:
-            continue
-        raise UsageError(f"the output folder {printable(out)} " + text.format(printable(folder)))
-
-
 def _check_out(out: Path, settings: dict[str, Any], *, overwrite: bool) -> None:
     """Raise OutputError unless the folder is free or holds label maps that may be gone on with or replaced."""
     if not files.is_there(out):
@@ -180,8 +175,9 @@ def _check_out(out: Path, settings: dict[str, Any], *, overwrite: bool) -> None:
             f"{printable(out)} is not empty and was not made by labelimg labels; choose another output folder"
         )
     if earlier != settings and not overwrite:
+        other = "images" if earlier["folders"] != settings["folders"] else f"settings ({earlier['method']})"
         raise OutputError(
-            f"{printable(out)} holds label maps of other settings ({earlier['method']}); "
+            f"{printable(out)} holds label maps of other {other}; "
             "add --overwrite to replace them or choose another folder"
         )
 

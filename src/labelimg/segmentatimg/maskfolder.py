@@ -12,6 +12,7 @@ from pathlib import Path
 from labelimg import files
 from labelimg.errors import UsageError, printable
 from labelimg.images import find_images
+from labelimg.outputs import folder_beside
 from labelimg.segmentatimg.masks import Colour, Mask, image_and_colour, load_masks, save_masks
 
 _EMPTY = Path(files.STATE_FOLDER) / "empty"
@@ -185,11 +186,7 @@ def _files_in(folder: Path) -> list[str]:
 
 def default_out(images: files.StrPath) -> Path:
     """Where the masks of a folder go if nothing else is said: beside it, with _segmented after its name."""
-    folder = Path(images)
-    full = folder.absolute() if folder.name not in ("", "..") else folder.resolve()
-    if not full.name:
-        raise UsageError(f"there is no place beside {printable(folder)} for the masks: name one with --out")
-    return full.with_name(f"{full.name}_segmented")
+    return folder_beside(images, "_segmented", "masks")
 
 
 def _prefixes(paths: Sequence[str], root: str) -> dict[str, str]:

@@ -154,12 +154,6 @@ class PictureScene:
             1 if view.scale < 6 else 2,
         )
 
-    def tone_at(self, x: int, y: int) -> int:
-        """How bright the picture is about a pixel, 0 .. 255."""
-        down = min(_TONE_LEVEL, len(self._images) - 1)
-        height, width = self._tone.shape
-        return int(self._tone[min(height - 1, max(0, y) >> down), min(width - 1, max(0, x) >> down)])
-
 
 class SegmentsScene:
     """A label map, each segment in a colour of its own; 0, an edge, is black."""

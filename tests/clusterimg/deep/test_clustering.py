@@ -350,12 +350,27 @@ def test_what_the_commands_cannot_do_is_one_line():
         (["--clusters", "1"], "clusters must be whole numbers of at least 2"),
         (["--model", "nothing"], "there is no file nothing"),
         (["--epochs", "3"], "how to train is for the model autoencoder"),
+        (["--model", "autoencoder", "--seed", str(1 << 32)], "seed must be less than 4294967296"),
         (["--noise", "away"], "noise must be one of outliers, nearest, cluster"),
         (["--model", "efficientnet_lite0", "--size", "5"], "size must be between 32 and 1024"),
     ):
         result = run.invoke(app, ["deep", "tests", *words])
         assert isinstance(result.exception, UsageError), (words, result.output)
         assert text in str(result.exception)
+
+
+def test_a_file_that_is_named_like_a_model_is_not_the_model(colours, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "efficientnet_lite0").mkdir()
+    found = labelimg.deep_cluster(colours, model="efficientnet_lite0", clusters=[3], out=tmp_path / "out")
+    assert found.settings.parameters["model"] == "efficientnet_lite0"
+
+
+def test_a_perceptual_model_that_cannot_look_at_so_small_pictures_is_one_line(colours, tmp_path):
+    seen = {"loss": "perceptual", "perceptual_model": "efficientnet_lite0", "perceptual_layer": "features"}
+    how = Training(**{**vars(TINY), **seen, "size": 16})
+    with pytest.raises(UsageError, match="cannot look at pictures of 16 x 16 pixels: choose a greater size"):
+        labelimg.train(colours, out=tmp_path / "m.ckpt", training=how)
 
 
 def test_the_reference_and_the_help_name_the_defaults_of_training():

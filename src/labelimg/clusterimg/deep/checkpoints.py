@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -88,6 +89,13 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     return checkpoint
 
 
+def _is_pickled(path: Path) -> bool:
+    """Whether a file begins as those do that torch writes, now or long ago; others are no weights at all."""
+    with suppress(OSError), path.open("rb") as file:
+        return file.read(2) in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+    return False
+
+
 def load_plain(path: str | os.PathLike[str]) -> Any:
     """What torch.save wrote, tensors and plain values alone, on the processor; raises ModelError with one line."""
     name = printable(path)
@@ -100,6 +108,6 @@ def load_plain(path: str | os.PathLike[str]) -> Any:
     except OSError as error:
         raise ModelError(f"{name} cannot be read: {files.reason(error)}") from error
     except Exception as error:  # on garbage it raises nearly every type there is
-        if "weights_only" in str(error) or "Unsupported" in str(error):
+        if _is_pickled(Path(path)) and ("weights_only" in str(error) or "Unsupported" in str(error)):
             raise ModelError(f"{name} holds more than numbers and would have to be run to be read; refused") from error
         raise ModelError(f"{name} is truncated, damaged or no file of weights") from error

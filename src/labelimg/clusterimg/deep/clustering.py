@@ -88,7 +88,7 @@ def deep_cluster(
     if training is not None and name != AUTOENCODER:
         raise UsageError(f"how to train is for the model {AUTOENCODER}, not for {name}")
     settings = Settings(
-        folders=tuple(os.path.abspath(folder) for folder in folders),
+        folders=tuple(os.path.realpath(folder) for folder in folders),
         method="deep",
         parameters={},
         threshold=None,
@@ -110,7 +110,7 @@ def deep_cluster(
 
     from labelimg.clusterimg.deep.embedding import Embedder
     from labelimg.clusterimg.deep.engine import DeepEngine, as_parameters
-    from labelimg.clusterimg.deep.models import open_model
+    from labelimg.clusterimg.deep.models import is_checkpoint, open_model
 
     clock = Clock(progress)
     opened: Model
@@ -134,7 +134,7 @@ def deep_cluster(
     else:
         with clock.stage("loading the model"):
             opened = open_model(name, weights=weights, size=size)
-            name = os.path.abspath(name) if os.path.exists(name) else name
+            name = os.path.abspath(name) if is_checkpoint(name) else name
     embedder = Embedder(opened, device=device)
     given = None if weights is None else os.path.abspath(weights)
     settings = replace(settings, parameters=as_parameters(embedder, choosing, model=name, weights=given))

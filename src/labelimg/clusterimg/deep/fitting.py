@@ -292,7 +292,16 @@ def loss_of(how: Training) -> nn.Module:
 
     seer = open_model(how.perceptual_model, weights=how.perceptual_weights)
     layer = how.perceptual_layer or seer.default_layer
-    return PerceptualLoss(seer.network if layer is None else seer.body, mean=seer.mean, std=seer.std, layer=layer)
+    loss = PerceptualLoss(seer.network if layer is None else seer.body, mean=seer.mean, std=seer.std, layer=layer)
+    picture = torch.zeros(1, 3, how.size, how.size)
+    try:
+        loss(picture, picture)
+    except RuntimeError as error:
+        raise UsageError(
+            f"{how.perceptual_model} cannot look at pictures of {how.size} x {how.size} pixels: choose a greater size "
+            f"or another layer ({' '.join(str(error).split())[:80]})"
+        ) from error
+    return loss
 
 
 @contextmanager

@@ -73,6 +73,8 @@ class Training:
             value = getattr(self, name)
             if type(value) is not int or value < least:
                 raise UsageError(f"{name} must be a whole number of at least {least}, got {value!r}")
+        if self.seed >= 1 << 32:
+            raise UsageError(f"seed must be less than {1 << 32}, got {self.seed}")
         if type(self.size) is not int or not 16 <= self.size <= 1024 or self.size % 16:
             raise UsageError(f"size must be a multiple of 16 between 16 and 1024, got {self.size!r}")
         for name, low, high in (("lr", 1e-9, 10.0), ("val", 0.0, 0.9), ("denoise", 0.0, 10.0)):
