@@ -128,7 +128,7 @@ def test_one_image_and_equal_images_are_defined(tmp_path):
         marked = next(line for line in lines if line.startswith("*"))
         assert " ".join(marked.split()[2:5]) == expected
         for ending in ("png", "svg", "html"):
-            assert run("threshold", tmp_path / folder, "--plot", tmp_path / f"x.{ending}").exit_code == 0
+            assert run("threshold", tmp_path / folder, "--plot", tmp_path / f"{folder}.{ending}").exit_code == 0
 
 
 def test_without_a_display_the_table_goes_to_stderr_and_the_number_to_stdout(many):
