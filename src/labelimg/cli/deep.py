@@ -100,7 +100,9 @@ def deep(
     ] = None,
     train_batch_size: Annotated[
         int | None,
-        typer.Option(help="Images of a step. Default 64.", min=1, show_default=False, rich_help_panel=PANEL),
+        typer.Option(
+            help="Images of a step, shared among GPUs. Default 64.", min=1, show_default=False, rich_help_panel=PANEL
+        ),
     ] = None,
 ) -> None:
     """Sort a folder of mixed images, or several, into folders of kinds of thing, by what a deep model sees.

@@ -72,7 +72,11 @@ JSON = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")
 NO_CACHE = Annotated[bool, typer.Option("--no-cache", help="Neither look features up nor keep them.")]
 SEED = Annotated[int, typer.Option(help="What random numbers begin with; the same seed gives the same result.", min=0)]
 DEVICE = Annotated[
-    str, typer.Option(help="Where to compute: auto (a GPU, if there is one), cpu, cuda or cuda:1.", metavar="DEVICE")
+    str,
+    typer.Option(
+        help="Where to compute: auto (GPUs, if there are any), cpu, cuda (training uses all) or cuda:1.",
+        metavar="DEVICE",
+    ),
 ]
 
 

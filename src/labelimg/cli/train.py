@@ -26,7 +26,7 @@ def train(
         typer.Option(help="Pixels of a side of the pictures, a multiple of 16. Default 64.", show_default=False),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(help="Images of a step. Default 64.", min=1, show_default=False)
+        int | None, typer.Option(help="Images of a step, shared among GPUs. Default 64.", min=1, show_default=False)
     ] = None,
     seed: SEED = 0,
     device: DEVICE = "auto",

@@ -74,7 +74,7 @@ class FeatureStore:
         try:
             self._keep(data)
         except OSError as error:
-            raise _no_room(error) from error
+            raise no_room(error) from error
 
     def _keep(self, data: NDArray[Any]) -> None:
         if self._file is None and len(self._held) + data.nbytes > self._memory:
@@ -93,7 +93,7 @@ class FeatureStore:
             try:
                 self._file.flush()
             except OSError as error:
-                raise _no_room(error) from error
+                raise no_room(error) from error
             values = np.memmap(self._file, self._dtype, "r").view(np.ndarray)
             self._file.close()
         else:
@@ -103,7 +103,8 @@ class FeatureStore:
         return Features(values, offsets, shapes)
 
 
-def _no_room(error: OSError) -> OutputError:
+def no_room(error: OSError) -> OutputError:
+    """What to raise where a temporary file of features cannot be written."""
     where = printable(tempfile.gettempdir())
     return OutputError(f"features do not fit in memory nor in {where}: {error.strerror}; set TMPDIR to another folder")
 

@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,16 @@ def test_training_makes_the_loss_smaller_and_the_same_twice(colours, tmp_path):
     assert not list(Path.cwd().glob("lightning_logs"))
 
 
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    found: dict[str, torch.Tensor] = torch.load(path, weights_only=True)["state_dict"]
+    return found
+
+
+def same_weights(path: Path, other: Path) -> bool:
+    one, two = weights(path), weights(other)
+    return all(torch.equal(one[name], two[name]) for name in one)
+
+
 def test_a_training_that_goes_on_is_the_same_as_one_in_one_go(colours, tmp_path):
     long = {"size": 16, "latent": 3, "width": 2, "batch_size": 6, "threads": 1}
     whole = labelimg.train(colours, out=tmp_path / "whole.ckpt", epochs=4, **long)
@@ -198,12 +209,31 @@ def test_a_training_that_goes_on_is_the_same_as_one_in_one_go(colours, tmp_path)
     parts = labelimg.train(colours, out=tmp_path / "parts.ckpt", epochs=4, resume=True, **long)
     assert parts.epochs == whole.epochs == 4
     assert parts.loss == whole.loss
+    assert same_weights(tmp_path / "parts.ckpt", tmp_path / "whole.ckpt")
     with pytest.raises(UsageError, match=r"parts\.ckpt was trained for more than 1 epochs already: name more"):
         labelimg.train(colours, out=tmp_path / "parts.ckpt", epochs=1, resume=True, **long)
     again = labelimg.train(colours, out=tmp_path / "parts.ckpt", epochs=4, resume=True, **long)
     assert (again.epochs, again.loss) == (4, whole.loss)
     with pytest.raises(UsageError, match=r"parts\.ckpt was trained with latent 3, not 4"):
         labelimg.train(colours, out=tmp_path / "parts.ckpt", resume=True, **{**long, "latent": 4})
+
+
+@pytest.mark.parametrize("val", [0.2, 0.0])
+def test_a_training_that_is_interrupted_in_an_epoch_goes_on_to_the_same_weights(val, colours, tmp_path, monkeypatch):
+    monkeypatch.setattr(fitting, "_SAVED_EVERY_S", 0)
+    long = {"size": 16, "latent": 3, "width": 2, "batch_size": 6, "threads": 1, "epochs": 4, "val": val}
+    labelimg.train(colours, out=tmp_path / "whole.ckpt", **long)
+
+    def stop(stage: str, done: int, _total: int) -> None:
+        if stage == "training" and done == 8:
+            raise KeyboardInterrupt
+
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        labelimg.train(colours, out=tmp_path / "parts.ckpt", progress=stop, **long)
+    assert signal.getsignal(signal.SIGINT) is handler
+    labelimg.train(colours, out=tmp_path / "parts.ckpt", resume=True, **long)
+    assert same_weights(tmp_path / "parts.ckpt", tmp_path / "whole.ckpt")
 
 
 @pytest.mark.parametrize("loss", ["l1", "perceptual"])

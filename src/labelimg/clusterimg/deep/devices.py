@@ -31,6 +31,22 @@ def device_of(name: str) -> torch.device:
     return torch.device(name)
 
 
+def training_devices(name: str, most: int) -> tuple[str, tuple[int, ...]]:
+    """Lightning's accelerator, and the numbers of its devices: all GPUs for "auto" and "cuda", one for "cuda:1".
+
+    They are not more than `most`. Raises UsageError as `device_of` does.
+    """
+    import torch
+
+    where = device_of(name)
+    if where.type == "cpu":
+        return "cpu", (0,)
+    if where.index is not None:
+        return "cuda", (where.index,)
+    count = torch.cuda.device_count() if torch.distributed.is_nccl_available() else 1
+    return "cuda", tuple(range(max(1, min(count, most))))
+
+
 def halving(work: Callable[[int], T], size: int) -> tuple[T, int]:
     """What work(size) gives, or work of half that size, and so on, while the GPU's memory does not suffice.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -10,35 +12,39 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
-from torch.utils.data import DataLoader, Dataset, Sampler
 
 from labelimg import files
 from labelimg.clusterimg.deep.autoencoders import Autoencoder, Shape
 from labelimg.clusterimg.deep.checkpoints import OURS, Checkpoint, load_plain
-from labelimg.clusterimg.deep.devices import device_of
+from labelimg.clusterimg.deep.devices import training_devices
 from labelimg.clusterimg.deep.embedding import torch_threads
 from labelimg.clusterimg.deep.losses import PerceptualLoss, pixel_loss
+from labelimg.clusterimg.deep.several import together
+from labelimg.clusterimg.deep.steps import Steps, disturbed, divided, loader, parts
 from labelimg.clusterimg.deep.training import Training
+from labelimg.clusterimg.features import no_room
 from labelimg.errors import ModelError, UsageError, printable
 from labelimg.torchvision_loading import import_torchvision
 
 import_torchvision()  # before Lightning, which imports it too
 
 import lightning.pytorch as pl  # noqa: E402
+from lightning.fabric.plugins.environments.lightning import (  # noqa: E402
+    LightningEnvironment,
+    find_free_network_port,
+)
 from lightning.fabric.plugins.io.checkpoint_io import CheckpointIO  # noqa: E402
 from lightning.fabric.utilities.exceptions import MisconfigurationException  # noqa: E402
 from lightning.pytorch.callbacks import EarlyStopping  # noqa: E402
 
 _SAVED_EVERY_S = 30.0
-_SHIFT, _SCALE = 0.06, 0.15  # of the picture, at most, where pictures are disturbed
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,20 @@ class Fitted:
     epochs: int
     best_epoch: int
     loss: float
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What each process of a training is told."""
+
+    how: Training
+    target: Path
+    told: Mapping[str, Any]
+    resume: bool
+    accelerator: str
+    devices: tuple[int, ...]
+    threads: int
+    scratch: str
 
 
 def fit(
@@ -64,45 +84,94 @@ def fit(
 ) -> Fitted:
     """Train with the pictures, (n, size, size, 3), and write the checkpoint; raises torch.OutOfMemoryError.
 
-    progress is told the steps done and the steps there are at most.
+    progress is told the steps done and the steps there are at most. Of several GPUs each has a process and a share of
+    every step, of two pictures at least: with fewer, not all GPUs are used. `loss` is for this process; others make
+    their own.
     """
-    order = np.random.default_rng(how.seed).permutation(len(pixels))
-    kept = min(len(pixels) - 1, max(1, round(len(pixels) * how.val))) if how.val > 0 else 0
-    where = device_of(device)
-    module = _Module(how, told, loss)
-    loaders: dict[str, Any] = {"train_dataloaders": _loader(pixels, order[kept:], how, shuffled=True)}
-    if kept:
-        loaders["val_dataloaders"] = _loader(pixels, order[:kept], how, shuffled=False)
-    watched = "val_loss" if kept else "train_loss"
-    saving = _Saving(target, watched, progress)
-    stopping = EarlyStopping(watched, patience=how.patience, check_on_train_epoch_end=not kept)
-    with _quiet(where), torch_threads(threads), TemporaryDirectory(prefix="labelimg-") as scratch:
+    training, judged = divided(len(pixels), how)
+    most = min(how.batch_size // 2, len(training) // 2, len(judged) or len(training))
+    accelerator, devices = training_devices(device, most)
+    each = max(1, threads // len(devices))
+    with TemporaryDirectory(prefix="labelimg-") as scratch:
+        task = _Task(how, target, dict(told), resume, accelerator, devices, each, scratch)
+        if len(devices) == 1:
+            return _fit(pixels, task, 0, loss=loss, progress=progress)
+        with TemporaryFile() as file:  # which the processes map into their memory
+            try:
+                file.write(np.ascontiguousarray(pixels).data)
+                file.flush()
+            except OSError as error:
+                raise no_room(error) from error
+            return together(
+                partial(_fit_apart, task, find_free_network_port(), file.fileno(), pixels.shape),
+                len(devices),
+                tell=lambda step: progress(*step) if progress is not None else None,
+                descriptors=[file.fileno()],
+            )
+
+
+def _fit_apart(
+    task: _Task, port: int, descriptor: int, shape: tuple[int, ...], rank: int, tell: Callable[[Any], None]
+) -> Fitted:
+    """The share of one process, which the others reach by way of the port."""
+    os.environ |= {"LOCAL_RANK": str(rank), "NODE_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    os.environ["OMP_NUM_THREADS"] = str(task.threads)  # else Lightning chooses
+    with os.fdopen(descriptor, "rb") as file:
+        pixels = np.memmap(file, np.uint8, "r", shape=shape).view(np.ndarray)
+    progress = None if rank else lambda done, most: tell((done, most))
+    return _fit(pixels, task, rank, loss=loss_of(task.how), progress=progress)
+
+
+def _fit(
+    pixels: NDArray[np.uint8],
+    task: _Task,
+    rank: int,
+    *,
+    loss: nn.Module,
+    progress: Callable[[int, int], None] | None,
+) -> Fitted:
+    how, on_gpu, count = task.how, task.accelerator == "cuda", len(task.devices)
+    training, judged = divided(len(pixels), how)
+    module = _Module(how, task.told, loss, judged=len(judged))
+    steps = Steps(len(training), how.batch_size, rank=rank, count=count, seed=how.seed)
+    loaders: dict[str, Any] = {"train_dataloaders": loader(pixels, training, steps)}
+    if len(judged):
+        loaders["val_dataloaders"] = loader(pixels, judged, parts(len(judged), how.batch_size, rank, count))
+    watched = "val_loss" if len(judged) else "train_loss"
+    saving = _Saving(task.target, watched, progress)
+    stopping = EarlyStopping(watched, patience=how.patience, check_on_train_epoch_end=not len(judged))
+    with _quiet([task.devices[rank]] if on_gpu else []), torch_threads(task.threads):
         torch.manual_seed(how.seed)
         module.build()
         trainer = pl.Trainer(
-            accelerator="cuda" if where.type == "cuda" else "cpu",
-            devices=[where.index or 0] if where.type == "cuda" else 1,
-            precision="16-mixed" if where.type == "cuda" else "32-true",
-            deterministic="warn" if where.type == "cuda" else False,
+            accelerator=task.accelerator,
+            devices=list(task.devices) if on_gpu else count,
+            strategy="ddp" if count > 1 else "auto",
+            sync_batchnorm=on_gpu and count > 1,  # torch's is for GPUs alone
+            use_distributed_sampler=False,
+            precision="16-mixed" if on_gpu else "32-true",
+            deterministic="warn" if on_gpu else False,
             max_epochs=how.epochs,
             callbacks=[stopping, saving],
-            plugins=[_AtomicIO()],
+            plugins=[_AtomicIO(), LightningEnvironment()] if count > 1 else [_AtomicIO()],
             logger=False,
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
-            default_root_dir=scratch,
+            default_root_dir=task.scratch,
         )
+        interrupt = signal.getsignal(signal.SIGINT)
         try:
-            trainer.fit(module, **loaders, ckpt_path=str(target) if resume else None, weights_only=True)
-        except SystemExit as leaving:  # so Lightning ends after Ctrl-C
+            trainer.fit(module, **loaders, ckpt_path=str(task.target) if task.resume else None, weights_only=True)
+        except SystemExit as leaving:  # so Lightning ends after Ctrl-C, which it ignores from then on
+            signal.signal(signal.SIGINT, interrupt)
             raise KeyboardInterrupt from leaving
         except MisconfigurationException as error:
-            if not resume or "max_epochs" not in str(error):
+            if not task.resume or "max_epochs" not in str(error):
                 raise
             raise UsageError(
-                f"{printable(target)} was trained for more than {how.epochs} epochs already: name more epochs, or "
+                f"{printable(task.target)} was trained for more than {how.epochs} epochs already: name more epochs, or "
                 "train anew with --overwrite"
             ) from error
     if module.best is None:
@@ -113,9 +182,10 @@ def fit(
 class _Module(pl.LightningModule):
     """An autoencoder, its loss, and the best weights so far."""
 
-    def __init__(self, how: Training, told: Mapping[str, Any], loss: nn.Module) -> None:
+    def __init__(self, how: Training, told: Mapping[str, Any], loss: nn.Module, *, judged: int) -> None:
         super().__init__()
         self.how = how
+        self.judged = judged
         self.loss = loss
         self.told = dict(told)
         self.best: Checkpoint | None = None
@@ -127,19 +197,21 @@ class _Module(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Begin each epoch with random numbers of its own, so that a resumed training is the same as one in one go."""
-        torch.manual_seed(self.how.seed * 100_003 + self.current_epoch)
+        torch.manual_seed(self.how.seed * 100_003 + self.current_epoch + (self.global_rank << 40))
 
     def training_step(self, batch: Tensor, _number: int) -> Tensor:
         """The loss of disturbed pictures' reconstruction against the undisturbed."""
         wanted = batch.float() / 255
         loss: Tensor = self.loss(self.network(disturbed(wanted, self.how.denoise)), wanted)
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch))
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(batch), sync_dist=True)
         return loss
 
     def validation_step(self, batch: Tensor, _number: int) -> None:
         """The loss of pictures that are not trained with."""
         wanted = batch.float() / 255
-        self.log("val_loss", self.loss(self.network(wanted), wanted), batch_size=len(batch))
+        share = self.loss(self.network(wanted), wanted) * (len(batch) / self.judged)
+        # A sum, for Lightning's mean over processes goes wrong where their numbers of pictures differ.
+        self.log("val_loss", share, batch_size=len(batch), reduce_fx="sum", sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         """Adam with its weight decay kept apart."""
@@ -192,7 +264,8 @@ class _Saving(pl.Callback):
         loss = trainer.callback_metrics.get(self._watched)
         if loss is not None:
             pl_module.keep_if_best(float(loss))
-        if time.monotonic() - self._saved > _SAVED_EVERY_S and pl_module.best is not None:
+        due = time.monotonic() - self._saved > _SAVED_EVERY_S and pl_module.best is not None
+        if trainer.strategy.reduce_boolean_decision(due, all=False):  # all processes save at once
             trainer.save_checkpoint(self._target)
             self._saved = time.monotonic()
 
@@ -220,70 +293,6 @@ class _AtomicIO(CheckpointIO):
         files.remove_file(path)
 
 
-class _Pictures(Dataset[Tensor]):
-    """Some of the pictures, fetched a batch at a time."""
-
-    def __init__(self, pixels: NDArray[np.uint8], rows: NDArray[np.int64]) -> None:
-        self._pixels = pixels
-        self._rows = rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, place: int) -> Tensor:
-        return self.__getitems__([place])[0]
-
-    def __getitems__(self, places: list[int]) -> Tensor:
-        """(batch, 3, size, size) uint8."""
-        return torch.from_numpy(self._pixels[self._rows[places]]).permute(0, 3, 1, 2)
-
-
-class _Shuffled(Sampler[int]):
-    """Every place once in an order that the seed and the epoch decide."""
-
-    def __init__(self, count: int, seed: int) -> None:
-        self._count = count
-        self._seed = seed
-        self._epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch."""
-        self._epoch = epoch
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(np.random.default_rng((self._seed, self._epoch)).permutation(self._count).tolist())
-
-
-def _loader(pixels: NDArray[np.uint8], rows: NDArray[np.int64], how: Training, *, shuffled: bool) -> DataLoader[Tensor]:
-    sampler = _Shuffled(len(rows), how.seed) if shuffled else None
-    # A last batch of one image would have no deviation for the batch norms.
-    last = shuffled and len(rows) > how.batch_size and len(rows) % how.batch_size == 1
-    return DataLoader(
-        _Pictures(pixels, rows), batch_size=how.batch_size, sampler=sampler, drop_last=last, collate_fn=_as_it_is
-    )
-
-
-def _as_it_is(batch: Any) -> Any:
-    return batch
-
-
-def disturbed(pictures: Tensor, amount: float) -> Tensor:
-    """The pictures shifted and scaled a little, with grey noise of this standard deviation; at 0 as they are."""
-    if amount == 0:
-        return pictures
-    n = len(pictures)
-    place = torch.zeros(n, 2, 3, device=pictures.device)
-    place[:, :, 2] = (torch.rand(n, 2, device=pictures.device) * 2 - 1) * 2 * _SHIFT
-    place[:, 0, 0] = 1 + (torch.rand(n, device=pictures.device) * 2 - 1) * _SCALE
-    place[:, 1, 1] = 1 + (torch.rand(n, device=pictures.device) * 2 - 1) * _SCALE
-    grid = functional.affine_grid(place, list(pictures.shape), align_corners=False)
-    moved = functional.grid_sample(pictures, grid, align_corners=False)
-    return moved + amount * torch.randn_like(moved[:, :1])
-
-
 def loss_of(how: Training) -> nn.Module:
     """The loss of a training; raises UsageError or ModelError where its model cannot be had."""
     if how.loss != "perceptual":
@@ -305,7 +314,7 @@ def loss_of(how: Training) -> nn.Module:
 
 
 @contextmanager
-def _quiet(where: torch.device) -> Iterator[None]:
+def _quiet(gpus: list[int]) -> Iterator[None]:
     """Within it Lightning neither prints nor warns, and torch's random numbers are the training's own."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
@@ -313,10 +322,7 @@ def _quiet(where: torch.device) -> Iterator[None]:
         logger.setLevel(logging.ERROR)
     deterministic = torch.are_deterministic_algorithms_enabled()
     try:
-        with (
-            warnings.catch_warnings(),
-            torch.random.fork_rng(devices=[where.index or 0] if where.type == "cuda" else []),
-        ):
+        with warnings.catch_warnings(), torch.random.fork_rng(devices=gpus):
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -37,11 +37,11 @@ class Training:
     """How an autoencoder is trained.
 
     loss: "mse", "l1" or "perceptual". size: of a picture's side in pixels, a multiple of 16. latent: numbers that an
-    image becomes. epochs: at most; batch_size: images of a step; lr: Adam's learning rate; val: the share of the images
-    that is kept back to judge by; patience: epochs without a better judgement after which it ends. denoise: how much
-    pictures are disturbed before they are reconstructed: the standard deviation of the noise, of 1; also whether they
-    are shifted and scaled a little. perceptual_model, perceptual_weights, perceptual_layer: whose features a perceptual
-    loss compares, "torchvision:vgg19" unless another model is named.
+    image becomes. epochs: at most; batch_size: images of a step, of all devices together; lr: Adam's learning rate;
+    val: the share of the images that is kept back to judge by; patience: epochs without a better judgement after which
+    it ends. denoise: how much pictures are disturbed before they are reconstructed: the standard deviation of the
+    noise, of 1; also whether they are shifted and scaled a little. perceptual_model, perceptual_weights,
+    perceptual_layer: whose features a perceptual loss compares, "torchvision:vgg19" unless another model is named.
     """
 
     loss: str = "mse"
