@@ -159,13 +159,20 @@ def _room_for(width: int, height: int) -> AbstractContextManager[object]:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Within it no other large picture is decoded, and what was freed before is the system's again."""
+    """Within it no other large picture is decoded; what was freed before, and by it, is the system's again."""
+    with large_memory:
+        _return_freed_memory()
+        try:
+            yield
+        finally:
+            _return_freed_memory()
+
+
+def _return_freed_memory() -> None:
     import ctypes
 
-    with large_memory:
-        with suppress(OSError, AttributeError):  # glibc keeps what threads free
-            ctypes.CDLL(None).malloc_trim(0)
-        yield
+    with suppress(OSError, AttributeError):  # glibc keeps what threads free
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _jpeg(data: bytes, shrink: Shrink, thumbnail: Thumbnail | None) -> Pixels | None:
