@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from labelimg.errors import UnreadableImageError, UsageError
 from labelimg.jpeg import exif_segment, with_bare_planes
+from labelimg.memory import available_memory
 from labelimg.pillow_pictures import RefusedError, as_pixels, exif_orientation, flattened, opened
 from labelimg.resizing import resize as resize
 from labelimg.thumbnail import Thumbnail
@@ -94,6 +95,31 @@ def read(path: str, shrink: Shrink, *, thumbnail: Thumbnail | None = None) -> Pi
         return np.require(_read(path, shrink, thumbnail), requirements=["C", "W"])
     except Exception as error:  # on garbage the decoders raise nearly every type there is
         raise UnreadableImageError(path, why_unreadable(error)) from error
+
+
+def large_pixels(path: str) -> int:
+    """How many pixels a large picture has, 0 for all others and for what `read` refuses; decodes nothing."""
+    try:
+        with open(path, "rb", opener=_without_waiting) as file:
+            width, height = opened(file, may_be_tga=path.lower().endswith(".tga")).size
+    except Exception:  # noqa: BLE001 - whatever it is, reading it says so
+        return 0
+    return width * height if LARGE_PIXELS < width * height <= MAX_PIXELS else 0
+
+
+def check_room(path: str, pixels: int, bytes_a_pixel: int) -> None:
+    """Raise UnreadableImageError if work that takes so much for each pixel would take more memory than there is.
+
+    `pixels`: what `large_pixels` says; for 0 nothing is looked at.
+    """
+    needed = pixels * bytes_a_pixel / 1e9
+    if needed and needed > (free := available_memory() / 1e9):
+        text = f"{pixels / 1e6:.0f} megapixels would take {needed:.1f} GB of memory, and {free:.1f} GB are free"
+        raise UnreadableImageError(path, f"{text}: shrink the image or cut it up")
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a pipe has nothing to wait for
 
 
 def load_decoders() -> None:
