@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
 import os
@@ -11,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,7 @@ BYTES_A_PIXEL = 12
 PREVIEW_LONGEST = 1600
 _PREVIEW_QUALITY = 90
 
-_one_large: AbstractContextManager[object] = threading.Lock()  # in worker processes one that all of them share
+_shared_folder = ""  # of worker processes: a folder that all of them have in common
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def label_one(job: Job) -> Outcome:
                 job.image, f"{os.path.basename(place)} is there and was not made by labelimg: move it away"
             )
         pixels = large_pixels(job.image)
-        with _one_large if pixels else nullcontext():
+        with _alone() if pixels else nullcontext():
             check_room(job.image, pixels, BYTES_A_PIXEL)
             told = _make(job, place, recipe)
     except UnreadableImageError as error:
@@ -103,6 +104,21 @@ def label_one(job: Job) -> Outcome:
             raise
         return Unreadable(job.image, str(error))
     return Labelled(job.image, place, *told, time.perf_counter() - began, False)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Within it none of the other worker processes has a large image in memory; a process that ends lets go of it."""
+    if not _shared_folder:
+        yield
+        return
+    descriptor = os.open(_shared_folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # file systems on which folders cannot be locked
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _make(job: Job, place: str, recipe: dict[str, Any]) -> tuple[int, int, int]:
@@ -186,7 +202,7 @@ def outcomes(jobs: Sequence[Job], processes: int) -> Iterator[tuple[int, Outcome
         alone = suspects.pop() if suspects else None
         source = iter([alone]) if alone else left
         flying: dict[Future[Outcome], tuple[int, Job]] = {}
-        pool = _pool(1 if alone else processes)
+        pool = _pool(1 if alone else processes, os.path.commonpath([os.path.dirname(job.stem) for job in jobs]))
         try:
             while True:
                 while len(flying) < 2 * processes and (item := next(source, None)):
@@ -211,10 +227,10 @@ def outcomes(jobs: Sequence[Job], processes: int) -> Iterator[tuple[int, Outcome
             return
 
 
-def _pool(processes: int) -> ProcessPoolExecutor:
+def _pool(processes: int, folder: str) -> ProcessPoolExecutor:
     # Not forked: the progress bar's thread, OpenCV's and numba's would be missing in the child, their locks held.
     spawn = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(processes, mp_context=spawn, initializer=_begin_process, initargs=(spawn.Lock(),))
+    return ProcessPoolExecutor(processes, mp_context=spawn, initializer=_begin_process, initargs=(folder,))
 
 
 def _end(pool: ProcessPoolExecutor) -> None:
@@ -222,12 +238,12 @@ def _end(pool: ProcessPoolExecutor) -> None:
         process.terminate()
 
 
-def _begin_process(one_large: AbstractContextManager[object]) -> None:
+def _begin_process(folder: str) -> None:
     """One thread for OpenCV, for there are as many processes as processors; Ctrl-C is the parent's to handle."""
-    global _one_large
+    global _shared_folder
     import cv2
 
-    _one_large = one_large
+    _shared_folder = folder
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
     parent = multiprocessing.parent_process()
