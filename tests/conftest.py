@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from labelimg.signing import signature
 from pictures import make_album
+
+
+@pytest.fixture(autouse=True, scope="session")
+def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder with the key by which records are signed: one for all tests, made before the first."""
+    folder = tmp_path_factory.mktemp("state_home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(folder))
+        assert signature("")
+        yield folder
 
 
 @pytest.fixture(autouse=True)

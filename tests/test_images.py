@@ -17,10 +17,11 @@ import pillow_heif
 import pytest
 from PIL import Image, ImageOps
 
-from labelimg import decoding
+from labelimg import decoding, pillow_pictures
 from labelimg.decoding import Shrink, read, resize
 from labelimg.errors import UnreadableImageError, UsageError
 from labelimg.images import Found, Unreadable, find_images, read_many
+from labelimg.thumbnail import Thumbnail, size_of
 
 GREY, COLOUR = Shrink(colour=False), Shrink(colour=True)
 
@@ -526,6 +527,74 @@ def test_large_pictures_are_decoded_one_at_a_time(tmp_path, monkeypatch):
         assert reader.is_alive()
     reader.join(10)
     assert not reader.is_alive()
+
+
+LARGE_KINDS = {
+    "1": (".png", {}), "L": (".png", {}), "P": (".gif", {"transparency": 0}), "LA": (".png", {}), "RGB": (".tif", {}),
+    "RGBA": (".png", {}), "CMYK": (".tif", {}), "I;16": (".png", {}), "I": (".tif", {}), "F": (".tif", {}),
+}  # fmt: skip
+
+
+def of_mode(mode: str, width: int, height: int) -> Image.Image:
+    """A smooth picture of the mode, of values that need all bits of it, and half transparent where it can be."""
+    whole = smooth(width, height)
+    if mode in ("I;16", "I", "F"):
+        values = np.asarray(whole.convert("L"))
+        if mode == "F":
+            return Image.fromarray(values.astype(np.float32) / 255)
+        wide = values.astype(np.uint16) * 257
+        return Image.fromarray(wide) if mode == "I;16" else Image.fromarray(wide.astype(np.int32))
+    if mode in ("LA", "RGBA"):
+        whole.putalpha(Image.linear_gradient("L").resize(whole.size))
+    return whole.convert(mode)
+
+
+@pytest.mark.parametrize("mode", LARGE_KINDS)
+def test_a_large_picture_is_read_in_bands_to_the_same_pixels(tmp_path, monkeypatch, mode):
+    ending, options = LARGE_KINDS[mode]
+    path = str(tmp_path / f"a{ending}")
+    of_mode(mode, 97, 61).save(path, **options)
+    whole = {shrink: read(path, shrink) for shrink in (COLOUR, GREY)}
+    monkeypatch.setattr(decoding, "LARGE_PIXELS", 100)
+    monkeypatch.setattr(pillow_pictures, "_BAND_PIXELS", 97 * 7)
+    for shrink, expected in whole.items():
+        difference = np.abs(read(path, shrink).astype(int) - expected)
+        assert difference.max() <= (1 if mode in ("P", "RGB", "RGBA", "CMYK") and not shrink.colour else 0)
+
+
+@pytest.mark.parametrize("mode", LARGE_KINDS)
+def test_a_large_picture_is_averaged_band_by_band(tmp_path, monkeypatch, mode):
+    ending, options = LARGE_KINDS[mode]
+    path, shrink = str(tmp_path / f"a{ending}"), Shrink(colour=True, size=(10, 7))
+    of_mode(mode, 203, 150).save(path, **options)
+    expected = np.asarray(Image.fromarray(read(path, COLOUR)).resize((10, 7), Image.Resampling.BOX)).astype(int)
+    monkeypatch.setattr(decoding, "LARGE_PIXELS", 100)
+    monkeypatch.setattr(decoding, "_LEAST_OF_LARGE", 1)
+    monkeypatch.setattr(pillow_pictures, "_BAND_PIXELS", 203 * 33)
+    found = read(path, shrink)
+    # A sixth of a target pixel is shared out among neighbours as a whole.
+    assert np.abs(found.astype(int) - expected).mean() < 4, np.abs(found - expected).mean()
+    thumbnail = Thumbnail()
+    np.testing.assert_array_equal(read(path, shrink, thumbnail=thumbnail), found)
+    assert thumbnail.size == (203, 150)
+    assert size_of(thumbnail.jpeg) == (203, 150)
+
+
+def test_a_large_picture_that_is_shrunk_takes_two_bytes_a_pixel(tmp_path):
+    side = 9000  # 81 million grey pixels; Pillow holds one byte for each
+    path = tmp_path / "a.png"
+    path.write_bytes(png_header(side, side) + png_chunk(b"IDAT", zlib.compress(bytes((side + 1) * side), 1)))
+    code = f"""
+import resource
+from labelimg import decoding, pillow_pictures
+from labelimg.thumbnail import Thumbnail
+decoding.load_decoders()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+decoding.read({str(path)!r}, decoding.Shrink(colour=True, size=(224, 224)), thumbnail=Thumbnail())
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) * 1024 < 2 * side * side
 
 
 # -- many

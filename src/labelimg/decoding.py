@@ -7,28 +7,24 @@ Which decoder reads what, and the figures behind it, are in docs/decisions/0001-
 from __future__ import annotations
 
 import os
-import re
 import stat
 import struct
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from functools import cache
 from io import BufferedReader, BytesIO
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labelimg.errors import UnreadableImageError, UsageError
 from labelimg.jpeg import exif_segment, with_bare_planes
+from labelimg.memory import available_memory
+from labelimg.pillow_pictures import RefusedError, as_pixels, exif_orientation, flattened, opened
 from labelimg.resizing import resize as resize
 from labelimg.thumbnail import Thumbnail
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 Pixels = NDArray[np.uint8]
 
@@ -36,22 +32,17 @@ Pixels = NDArray[np.uint8]
 MAX_PIXELS = 178_956_970
 # Above this, pictures are decoded one at a time, so that memory does not grow with the number of threads.
 LARGE_PIXELS = 50_000_000
-_BAND_PIXELS = 1 << 22
+# What Pillow has decoded of such a picture is averaged to no less than this many times the target, and to this much.
+_LARGE_MARGIN = 2
+_LEAST_OF_LARGE = 480
 _WEBP_HEADER = 32  # bytes that OpenCV wants, or it complains on stderr
 # How many times the target a JPEG decoded at a reduced scale must be at least; 2 is truer, but slower.
 JPEG_MARGIN = 1
 # Pixels up to which the colours of a JPEG cost little where it is decoded to grey at half or all of its size.
 _CHEAP_COLOURS = 65_536
-# Pillow's plugins for other formats stay out: some run programs (EPS), some only pretend to read (HDF5).
-_PILLOW_FORMATS = "JPEG PNG WEBP BMP GIF TIFF AVIF HEIF JPEG2000 PPM ICO DIB TGA".split()  # noqa: SIM905
-_PILLOW_IS_SILENT = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
 large_memory = threading.Lock()
 """Held while a large picture is decoded; whoever needs as much for a moment holds it, too, and nothing else of it."""
-
-
-class _RefusedError(Exception):
-    """A file that we refuse ourselves; the text is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +97,31 @@ def read(path: str, shrink: Shrink, *, thumbnail: Thumbnail | None = None) -> Pi
         raise UnreadableImageError(path, why_unreadable(error)) from error
 
 
+def large_pixels(path: str) -> int:
+    """How many pixels a large picture has, 0 for all others and for what `read` refuses; decodes nothing."""
+    try:
+        with open(path, "rb", opener=_without_waiting) as file:
+            width, height = opened(file, may_be_tga=path.lower().endswith(".tga")).size
+    except Exception:  # noqa: BLE001 - whatever it is, reading it says so
+        return 0
+    return width * height if LARGE_PIXELS < width * height <= MAX_PIXELS else 0
+
+
+def check_room(path: str, pixels: int, bytes_a_pixel: int) -> None:
+    """Raise UnreadableImageError if work that takes so much for each pixel would take more memory than there is.
+
+    `pixels`: what `large_pixels` says; for 0 nothing is looked at.
+    """
+    needed = pixels * bytes_a_pixel / 1e9
+    if needed and needed > (free := available_memory() / 1e9):
+        text = f"{pixels / 1e6:.0f} megapixels would take {needed:.1f} GB of memory, and {free:.1f} GB are free"
+        raise UnreadableImageError(path, f"{text}: shrink the image or cut it up")
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a pipe has nothing to wait for
+
+
 def load_decoders() -> None:
     """Import what most files need, which the first file would do otherwise."""
     import cv2  # noqa: F401
@@ -129,7 +145,7 @@ def why_unreadable(error: Exception) -> str:
     """Return one short line that says why, for a person."""
     text = " ".join(str(error).split())[:200]
     match error:
-        case _RefusedError():
+        case RefusedError():
             return text
         case FileNotFoundError():
             return "vanished: no such file"
@@ -144,11 +160,11 @@ def why_unreadable(error: Exception) -> str:
 
 def _read(path: str, shrink: Shrink, thumbnail: Thumbnail | None) -> Pixels:
     if reason := not_a_file(path):
-        raise _RefusedError(reason)
+        raise RefusedError(reason)
     with open(path, "rb", buffering=0) as file:
         head = file.read(16)
         if not head:
-            raise _RefusedError("the file is empty")
+            raise RefusedError("the file is empty")
         fast = _jpeg if head.startswith(b"\xff\xd8\xff") else _lossy_webp if head[8:] == b"WEBPVP8 " else None
         if fast is None:
             with BufferedReader(file) as buffered:
@@ -163,19 +179,26 @@ def _room_for(width: int, height: int) -> AbstractContextManager[object]:
     """Return what to hold while a picture of this size is decoded; refuses what no memory would hold."""
     pixels, limit = width * height, f"more than {MAX_PIXELS}: refused as a decompression bomb"
     if not 0 < pixels <= MAX_PIXELS:
-        raise _RefusedError(f"{width} x {height} pixels is {limit if pixels else 'no picture'}")
+        raise RefusedError(f"{width} x {height} pixels is {limit if pixels else 'no picture'}")
     return _alone() if pixels > LARGE_PIXELS else nullcontext()
 
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Within it no other large picture is decoded, and what was freed before is the system's again."""
+    """Within it no other large picture is decoded; what was freed before, and by it, is the system's again."""
+    with large_memory:
+        _return_freed_memory()
+        try:
+            yield
+        finally:
+            _return_freed_memory()
+
+
+def _return_freed_memory() -> None:
     import ctypes
 
-    with large_memory:
-        with suppress(OSError, AttributeError):  # glibc keeps what threads free
-            ctypes.CDLL(None).malloc_trim(0)
-        yield
+    with suppress(OSError, AttributeError):  # glibc keeps what threads free
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _jpeg(data: bytes, shrink: Shrink, thumbnail: Thumbnail | None) -> Pixels | None:
@@ -186,7 +209,7 @@ def _jpeg(data: bytes, shrink: Shrink, thumbnail: Thumbnail | None) -> Pixels | 
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
         if colours not in ("YCbCr", "Gray", "RGB"):
             return None
-        orientation = _exif_orientation(exif_segment(data))
+        orientation = exif_orientation(exif_segment(data))
         target = _stored_target(shrink, width, height, orientation)
         # Only halves: libjpeg-turbo's other scales (3/8, 5/8 ...) are no faster than the next larger half.
         halves = [(-(-width // factor), -(-height // factor)) for factor in (8, 4, 2, 1)]
@@ -254,162 +277,26 @@ def _lossy_webp(data: bytes, shrink: Shrink, thumbnail: Thumbnail | None) -> Pix
 
 def _any_format(file: IO[bytes], shrink: Shrink, thumbnail: Thumbnail | None, *, may_be_tga: bool = False) -> Pixels:
     """Return the pixels that Pillow decodes."""
-    _silence_pillow()
-    picture = _opened(file, may_be_tga)
+    picture = opened(file, may_be_tga=may_be_tga)
     with _room_for(*picture.size):
         picture.load()
-        orientation = _exif_orientation(picture)  # after loading: Pillow turns a TIFF, and drops the tag
-        flat = _flattened(picture)
+        orientation = exif_orientation(picture)  # after loading: Pillow turns a TIFF, and drops the tag
+        width, height = picture.size
+        target = _stored_target(shrink, width, height, orientation)
+        # The same with and without a thumbnail, for what comes back depends on the file alone.
+        least = max(_LARGE_MARGIN * target[0], _LEAST_OF_LARGE), max(_LARGE_MARGIN * target[1], _LEAST_OF_LARGE)
+        flat = flattened(picture, least if width * height > LARGE_PIXELS else None)
         if thumbnail is not None:
-            shown = _turned(_as_pixels(flat), orientation)
-            thumbnail.size = shown.shape[1], shown.shape[0]
-            thumbnail.of_pixels(shown)
+            thumbnail.size = (width, height) if orientation < 5 else (height, width)
+            thumbnail.of_pixels(_turned(as_pixels(flat), orientation))
         # Grey stays grey until it is small: as RGB it would take three times the memory.
-        is_grey = isinstance(flat, np.ndarray) or flat.mode != "RGB"
-        pixels = _as_pixels(flat, "L" if is_grey or not shrink.colour else "RGB")
+        is_grey = flat.ndim == 2 if isinstance(flat, np.ndarray) else flat.mode != "RGB"
+        pixels = as_pixels(flat, "L" if is_grey or not shrink.colour else "RGB")
         del flat, picture
-        height, width = pixels.shape[:2]
-        pixels = resize(pixels, _stored_target(shrink, width, height, orientation))
+        pixels = resize(pixels, target)
         if shrink.colour and is_grey:
             pixels = np.repeat(pixels[..., None], 3, axis=2)
         return _turned(pixels, orientation)
-
-
-def _silence_pillow() -> None:
-    """Let nothing that Pillow's modules warn of be printed or raised, in any thread.
-
-    warnings.catch_warnings would change the filters under other threads. So ours is put in front and stays;
-    where somebody has reset the filters since, as pytest does, the next picture puts it back.
-    """
-    if _PILLOW_IS_SILENT not in warnings.filters[:1]:
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-
-
-@cache
-def _pillow() -> Any:
-    """Return PIL.Image with all plugins registered but HEIF."""
-    from PIL import Image
-
-    Image.init()
-    _silence_libtiff()
-    return Image
-
-
-def _silence_libtiff() -> None:
-    """Let libtiff not write to stderr what is wrong with a file: Pillow raises it, and it is listed."""
-    import ctypes
-
-    from PIL import _imaging
-
-    with suppress(OSError, AttributeError):  # where Pillow was built without it, or with it inside
-        ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
-
-
-@cache
-def _register_heif() -> None:
-    import pillow_heif
-
-    pillow_heif.register_heif_opener()
-
-
-def _opened(file: IO[bytes], may_be_tga: bool) -> Image.Image:
-    """Return the picture with its header read.
-
-    PIL.Image.open would do the same, but tries formats we do not want, and its check for decompression bombs
-    depends on a global and warns.
-    """
-    known = _pillow().OPEN
-    file.seek(0)
-    head = file.read(16)
-    complaint: Exception = _RefusedError("not an image of a known format")
-    for name in _PILLOW_FORMATS:
-        if name == "HEIF":
-            if head[4:8] != b"ftyp":
-                continue
-            _register_heif()
-        if name == "TGA" and not may_be_tga:  # it has no signature: any garbage may pass for one
-            continue
-        factory, accepts = known[name]
-        try:
-            if accepts is not None and accepts(head) is not True:
-                continue
-            file.seek(0)
-            return factory(file, "")  # type: ignore[no-any-return]
-        except struct.error:  # too short to have a header
-            continue
-        except (SyntaxError, IndexError, TypeError) as error:  # so a plugin says "not mine"
-            complaint = error
-    raise complaint
-
-
-def _flattened(picture: Image.Image) -> Image.Image | Pixels:
-    """Return what a person sees, on white paper: a picture of mode 1, L or RGB, or grey pixels."""
-    if picture.mode.startswith("I;16") or picture.mode in ("I", "F"):
-        return _eight_bits(picture)
-    if picture.has_transparency_data:
-        layer = picture.convert("RGBA")
-        picture = _pillow().new("RGB", layer.size, "white")
-        picture.paste(layer, mask=layer.getchannel("A"))
-    return picture if picture.mode in ("1", "L", "RGB") else picture.convert("RGB")
-
-
-def _as_pixels(flat: Image.Image | Pixels, mode: str | None = None) -> Pixels:
-    """Return the pixels in mode RGB or L, grey pixels as they are; None: as they are, a bilevel picture as L."""
-    if isinstance(flat, np.ndarray):
-        return flat
-    wanted = mode or ("RGB" if flat.mode == "RGB" else "L")
-    width, height = flat.size
-    if width * height < LARGE_PIXELS:
-        return np.asarray(flat if flat.mode == wanted else flat.convert(wanted))
-    # In bands: Pillow takes the whole picture twice more to hand it over.
-    pixels: Pixels = np.empty((height, width, 3) if wanted == "RGB" else (height, width), np.uint8)
-    rows = max(1, _BAND_PIXELS // width)
-    for top in range(0, height, rows):
-        band = flat.crop((0, top, width, min(height, top + rows)))
-        pixels[top : top + rows] = np.asarray(band if band.mode == wanted else band.convert(wanted))
-    return pixels
-
-
-def _eight_bits(picture: Image.Image) -> Pixels:
-    """Return grey of more than 8 bits as 8; where the format does not tell the range, the values have to."""
-    values = np.asarray(picture)
-    if values.dtype.kind == "f":
-        values = np.nan_to_num(values, nan=0, posinf=np.inf, neginf=-np.inf)
-    full = 255.0
-    if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format in ("PNG", "PPM")):
-        full = 65535.0
-    elif values.min() >= 0 and values.max() <= 1:
-        full = 1.0
-    elif 255 < values.max() <= 65535:
-        full = 65535.0
-    grey: Pixels = np.empty(values.shape, np.uint8)
-    rows = max(1, _BAND_PIXELS // values.shape[1])
-    for top in range(0, len(values), rows):  # as real numbers all at once would take four times the memory
-        band = values[top : top + rows].astype(np.float32)
-        grey[top : top + rows] = np.rint(np.clip(band, 0, full) * np.float32(255 / full))
-    transparent = picture.info.get("transparency")
-    if isinstance(transparent, int):
-        grey[values == transparent] = 255
-    return grey
-
-
-def _exif_orientation(source: bytes | Image.Image) -> int:
-    """Return the EXIF orientation 1 .. 8 of an Exif segment or a picture, 1 where none holds."""
-    if not source:
-        return 1
-    _silence_pillow()
-    try:
-        if isinstance(source, bytes):
-            from PIL.Image import Exif
-
-            exif = Exif()
-            exif.load(source)
-        else:
-            exif = source.getexif()
-        value = exif.get(0x0112, 1)
-    except Exception:  # noqa: BLE001 - damaged EXIF data must not cost a good picture
-        return 1
-    return int(value) if value in range(1, 9) else 1
 
 
 def _stored_target(shrink: Shrink, width: int, height: int, orientation: int) -> tuple[int, int]:

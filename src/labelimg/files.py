@@ -127,6 +127,27 @@ def _write_all(contents: Mapping[Path, Content], *, text: bool, durable: bool = 
         raise OutputError(f"cannot write {printable(final)}: {reason(error)}") from error
 
 
+def write_private(path: StrPath, content: bytes) -> None:
+    """Make a whole file that its owner alone may read; one that is there stays as it is. Raises OutputError."""
+    temporary = _temporary_name(path)
+    try:
+        try:
+            _operation("create", temporary)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(descriptor, "wb") as file:
+                _operation("write", temporary)
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            _operation("rename", path)
+            with suppress(FileExistsError):
+                _rename_to_free_name(temporary, path)
+        finally:
+            _discard(temporary)
+    except OSError as error:
+        raise OutputError(f"cannot write {printable(path)}: {reason(error)}") from error
+
+
 def open_to_append(path: StrPath) -> int:
     """An open descriptor to `append` to, of a file that is made if it was not there. Raises OutputError."""
     try:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import resource
+from contextlib import suppress
 from pathlib import Path
+
+_LIMITS = {resource.RLIMIT_AS: "VmSize", resource.RLIMIT_DATA: "VmData"}  # and what counts towards them
 
 
 def available_memory() -> int:
-    """Bytes that can be taken without swapping: the system's figure, or the container's where that is lower."""
+    """Bytes that can be taken without swapping: the system's figure, the container's or ulimit's, the lowest."""
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     try:
         lines = Path("/proc/meminfo").read_text("ascii").splitlines()
@@ -19,4 +23,15 @@ def available_memory() -> int:
         free = min(free, int(most) - int(now))
     except (OSError, ValueError):
         pass
+    for limit, name in _LIMITS.items():
+        soft, _ = resource.getrlimit(limit)
+        if soft != resource.RLIM_INFINITY:
+            free = min(free, soft - _taken(name))
     return max(free, 1 << 26)
+
+
+def _taken(name: str) -> int:
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/self/status").read_text("ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
+    return 0

@@ -936,8 +936,9 @@ def damage(change: Callable[[list[object]], object]) -> Callable[[str], str]:
     [
         lambda text: "",
         lambda text: "{",
-        lambda text: text[: text.rindex("\n", 0, -1)],
-        damage(lambda lines: lines.pop()),
+        lambda text: text[: text.rindex("{", 0, -1) + 5],
+        damage(lambda lines: lines.pop(-2)),
+        damage(lambda lines: [lines.pop(), lines.pop()]),
         damage(lambda lines: lines[1].__setitem__(1, "../in/a.jpg")),
         damage(lambda lines: lines[1].__setitem__(1, "/etc/passwd")),
         damage(lambda lines: lines[0].__setitem__("folders", ["..", "c"])),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from PIL import Image
 from skimage import io
 
 import labelimg
-from labelimg import files
+from labelimg import decoding, files
 from labelimg.errors import OutputError, UnreadableImageError, UsageError
 from labelimg.segmentatimg import work
 from labelimg.segmentatimg.labelling import label_folders, unique_stems
@@ -296,3 +298,31 @@ def test_the_sheet_of_one_pixel_and_of_none():
     ):
         with pytest.raises(UsageError, match=text):
             preview(image, tile=tile)
+
+
+def test_a_large_image_that_would_take_more_memory_than_there_is_is_listed_and_not_decoded(
+    images, tmp_path, monkeypatch
+):
+    save(images / "large.png", np.zeros((90, 100), np.uint8))
+    monkeypatch.setattr(decoding, "LARGE_PIXELS", 8000)
+    monkeypatch.setattr(decoding, "available_memory", lambda: 12 * 9000 - 1)
+    read = []
+    monkeypatch.setattr(work, "read", lambda path, shrink: read.append(Path(path).name) or decoding.read(path, shrink))
+    run = label_folders([images], out=tmp_path / "out", processes=1, include=["large.png", "one.png"])
+    assert [Path(each.image).name for each in run.labelled] == read == ["one.png"]
+    (left,) = run.unreadable
+    assert left.reason.startswith("0 megapixels would take 0.0 GB of memory, and 0.0 GB are free: ")
+    monkeypatch.setattr(decoding, "available_memory", lambda: 12 * 9000)
+    run = label_folders([images], out=tmp_path / "out", processes=1, include=["large.png", "one.png"])
+    assert len(run.labelled) == 2 and not run.unreadable
+
+
+def test_a_limit_that_was_set_counts_as_the_memory_there_is():
+    code = """
+import resource
+from labelimg.memory import available_memory
+resource.setrlimit(resource.RLIMIT_DATA, (500_000_000, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+print(available_memory())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 300_000_000 < int(done.stdout) < 500_000_000

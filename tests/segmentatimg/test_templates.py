@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from labelimg import files
 from labelimg.cli import app
 from labelimg.errors import OutputError, UnreadableImageError, UsageError
+from labelimg.segmentatimg import templates
 from labelimg.segmentatimg.maskfolder import MaskFolder
 from labelimg.segmentatimg.masks import load_masks
 from labelimg.segmentatimg.painting import Painting, Rect
@@ -150,6 +151,27 @@ def test_where_all_that_counts_is_black_there_is_no_match_whatever_rounding_make
     image[50, 50] = 255
     attention[48:53, 48:53] = False
     assert find_matches(image, [whole(noise(101, 101, low=1), attention=attention)]) == []
+
+
+@pytest.mark.parametrize("threshold", [None, 0.2, 0.9])
+def test_a_large_image_is_looked_over_in_bands_to_the_same_matches(monkeypatch, threshold):
+    image = noise(83, 61, 3)
+    parts = [whole(image[top : top + height, 7:20].copy(), f"{top}") for top, height in ((0, 9), (23, 12), (70, 13))]
+    expected = find_matches(image, parts, threshold)
+    assert len(expected) >= 3
+    monkeypatch.setattr(templates, "LARGE_PIXELS", 100)
+    monkeypatch.setattr(templates, "_BAND_PIXELS", 61 * 14)
+    found = find_matches(image, parts, threshold)
+    assert [(m.template.name, m.left, m.top) for m in found] == [(m.template.name, m.left, m.top) for m in expected]
+    np.testing.assert_allclose([m.error for m in found], [m.error for m in expected], atol=1e-4)
+
+
+def test_in_bands_the_upper_of_equal_places_is_taken(monkeypatch):
+    image = np.full((60, 30, 3), 90, np.uint8)
+    monkeypatch.setattr(templates, "LARGE_PIXELS", 100)
+    monkeypatch.setattr(templates, "_BAND_PIXELS", 30 * 10)
+    (found,) = find_matches(image, [whole(image[:5, :5].copy())])
+    assert found.top < 10 - 4
 
 
 def test_a_template_as_large_as_the_image_is_compared_once():

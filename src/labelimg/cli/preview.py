@@ -35,9 +35,11 @@ def preview(
     if files.is_there(out) and (not overwrite or (image.exists() and out.exists() and out.samefile(image))):
         raise OutputError(f"{printable(out)} is there already; add --overwrite to replace it or choose another name")
 
-    from labelimg.decoding import Shrink, read
+    from labelimg.decoding import Shrink, check_room, large_pixels, read
     from labelimg.segmentatimg import sheet
+    from labelimg.segmentatimg.work import BYTES_A_PIXEL
 
+    check_room(str(image), large_pixels(str(image)), BYTES_A_PIXEL)
     pixels = read(str(image), Shrink(colour=True))
     with Progress(quiet=quiet) as progress:
         drawn, tried = sheet.preview(pixels, tile=tile, progress=progress)

@@ -16,22 +16,33 @@ def undo(
         bool,
         typer.Option("--finish", help="End a run that was interrupted while it moved images, in place of undoing it."),
     ] = False,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            help="The folder that the images came from, where another user or another machine made the run.",
+            metavar="DIR",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Take a run back: what it moved returns to its place, what it copied, linked or wrote is removed.
 
     Files that somebody added or changed stay. An interrupted run is taken back as far as it came. With --finish it is
     brought to its end instead, by the plan that lies in RESULT; starting the same command again does that, too.
+
+    Images return to where they were. What another user or another machine wrote into RESULT is not followed out of it
+    unless --images names the folder; they return to below that, wherever it is by now.
     """
     from labelimg.clusterimg import output
 
     if finish:
-        ended = output.finish(result)
+        ended = output.finish(result, images=[images] if images is not None else [])
         text = (
             "nothing was left to do" if ended is None else f"{ended.count:,} images, {len(ended.clusters):,} clusters"
         )
         typer.echo(f"finished: {printable(result)}: {text}")
         return
-    failures = output.undo(result)
+    failures = output.undo(result, images=images)
     for failure in failures:
         typer.echo(f"labelimg: {printable(failure.source)}: {failure.reason}", err=True)
     if failures:

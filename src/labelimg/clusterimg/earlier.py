@@ -42,6 +42,7 @@ from labelimg.clusterimg.tables import (
     UNREADABLE,
 )
 from labelimg.clusterimg.thumbnails import THUMBNAILS
+from labelimg.clusterimg.trusting import with_places_below
 from labelimg.errors import OutputError, TransferError
 from labelimg.files import STATE_FOLDER, StrPath, printable
 from labelimg.outputs import check_apart
@@ -159,12 +160,13 @@ def tables_in(out: StrPath) -> list[str]:
     return names
 
 
-def take_back(out: StrPath) -> tuple[Failure, ...]:
+def take_back(out: StrPath, *, images: StrPath | None = None) -> tuple[Failure, ...]:
     """Undo the recorded run: moved files return to their places, copies, links and tables go.
 
     Gives the files that could not be taken back, which stay in `out` with their record: changed since, or the
-    only copy there is. Killed on the way, it can be called again. What the run kept is not touched. Raises OutputError
-    if there is no record.
+    only copy there is. Killed on the way, it can be called again. What the run kept is not touched. images: the folder
+    that moved images return to, see `with_places_below`. Raises OutputError if there is no record, or one that is not
+    ours while no folder is named.
     """
     root = Path(out)
     record = read_record(root)
@@ -177,6 +179,7 @@ def take_back(out: StrPath) -> tuple[Failure, ...]:
             remove_record(root)
             return ()
         raise OutputError(f"{printable(root)} holds no record of a run that could be taken back")
+    record = with_places_below(root, record, images)
     remove_leftovers_of_undo(record)
     failures = take_back_entries(root, record, record.entries)
     changed = _remove_tables(root)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -40,6 +40,7 @@ from labelimg.clusterimg.record import (
     write_pending,
     write_record,
 )
+from labelimg.clusterimg.trusting import check_named
 from labelimg.errors import LabelimgError, OutputError, TransferError, UsageError
 from labelimg.files import STATE_FOLDER, StrPath, printable
 
@@ -162,16 +163,19 @@ def apply(
     return _carry_out(root, record, progress, fresh=True)
 
 
-def replay(out: StrPath, *, progress: Progress | None = None) -> tuple[Failure, ...]:
+def replay(out: StrPath, *, images: Sequence[StrPath] = (), progress: Progress | None = None) -> tuple[Failure, ...]:
     """End what a killed run began in `out`, from its record; nothing to do gives no failures.
 
-    Raises as `apply` does; but a replay that has to stop leaves what the killed run had done.
+    images: the folders that a record which is not ours may lead to. Raises as `apply` does, and OutputError where it
+    leads elsewhere; but a replay that has to stop leaves what the killed run had done.
     """
     root = Path(out)
     renames = read_pending(root)
     if renames is not None:
         _rename_all(root, renames)
     record = read_record(root)
+    if record is not None:
+        check_named(root, record, images)
     return () if record is None else _carry_out(root, record, progress)
 
 

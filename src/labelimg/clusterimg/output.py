@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -40,7 +41,9 @@ from labelimg.clusterimg.record import begin_undoing, is_being_undone, remove_re
 from labelimg.clusterimg.report.gathering import publish
 from labelimg.clusterimg.results import Clustering, Settings
 from labelimg.clusterimg.tables import SIMILARITIES, write_tables
+from labelimg.clusterimg.trusting import with_places_below
 from labelimg.errors import LabelimgError, OutputError, TransferError
+from labelimg.files import StrPath
 from labelimg.images import Unreadable
 from labelimg.lock import Lock
 
@@ -62,11 +65,18 @@ def planned(result: Clustering, out: Path, *, overwrite: bool) -> Clustering:
 
 
 def write_output(
-    result: Clustering, out: Path, begun: Begun, *, clock: Clock, gathered: Path | None = None
+    result: Clustering,
+    out: Path,
+    begun: Begun,
+    *,
+    clock: Clock,
+    gathered: Path | None = None,
+    images: Sequence[StrPath] | None = None,
 ) -> Clustering:
     """Transfer the images and write the tables; the result with the places its images were written to.
 
-    `gathered`: the folder of what was gathered for the report, which is then moved beside the tables.
+    images: the folders that were named, where those of the settings come from a file. gathered: the folder of what was
+    gathered for the report, which is then moved beside the tables.
 
     Where the run had begun that before it was interrupted, what is missing is done. An image that could not be
     transferred stays where it is and is listed as unreadable with the reason. Whoever calls holds the `Lock`. Raises
@@ -87,7 +97,7 @@ def write_output(
         progress = None if told is None else lambda done, total, _bytes: told(done, total)
         roots = [os.path.realpath(folder) for folder in result.settings.folders]
         if planned_before:
-            failures = replay(out, progress=progress)
+            failures = replay(out, images=result.settings.folders if images is None else images, progress=progress)
         else:
             failures = apply(plan, run=begun.id, roots=roots, progress=progress)
     written = _with_places(result, out, plan, failures)
@@ -125,12 +135,16 @@ def write_page(out: Path, *, clock: Clock) -> None:
             raise OutputError(text) from error
 
 
-def undo(out: str | os.PathLike[str]) -> tuple[Failure, ...]:
+def undo(out: StrPath, *, images: StrPath | None = None) -> tuple[Failure, ...]:
     """Take back the run in `out`: moved images return, copies, links and tables go; what others added stays.
+
+    images: the folder that moved images return to, to the places below it that they had below the folder that was
+    clustered (of several, the one that holds them all). Where another user or another machine made the run it has to be
+    named, for what a file says is not followed out of the folders that were named; else they return to where they were.
 
     Gives the files that could not be taken back, which stay. Also takes back a run that was cut off, and ends a taking
     back that was. A run that was to replace an earlier one, and did not come so far, leaves that as it is. Raises
-    OutputError if there is no run in `out`.
+    OutputError if there is no run in `out`, or none of ours while no folder is named.
     """
     folder = _run_folder(out)
     with Lock(folder):
@@ -145,19 +159,22 @@ def undo(out: str | os.PathLike[str]) -> tuple[Failure, ...]:
             remove_record(folder)
             files.remove_leftovers(folder / files.STATE_FOLDER)
             return ()
+        with_places_below(folder, record, images)  # refused before anything is done
         if going is not None or Kept(folder, "merge").going is not None:
             adopt_tables(folder, going)
         _end_review(folder)
         begin_undoing(folder)
         discard_all(folder)
         files.remove_empty_folders([folder / SIMILARITIES])
-        return take_back(folder)
+        return take_back(folder, images=images)
 
 
-def finish(out: str | os.PathLike[str], *, clock: Clock | None = None) -> Clustering | None:
+def finish(out: StrPath, *, images: Sequence[StrPath] = (), clock: Clock | None = None) -> Clustering | None:
     """End the run in `out` that was cut off while it moved images or wrote tables; None if none was.
 
-    Raises OutputError if there is no run in `out`, or if it was cut off before: then the same command goes on with it.
+    images: the folders that the images come from, to be named where another user or another machine began the run.
+    Raises OutputError where they are not, if there is no run in `out`, or if it was cut off before: then the same
+    command goes on with it.
     """
     folder = _run_folder(out)
     clock = clock or Clock(None)
@@ -172,7 +189,7 @@ def finish(out: str | os.PathLike[str], *, clock: Clock | None = None) -> Cluste
         record = read_record(folder)
         if begun is None and record is not None:
             _end_review(folder)
-            replay(folder)
+            replay(folder, images=images)
             return None
         if begun is None or record is None or not has_plan(folder, begun):
             text = "was interrupted before its first file: start it again with the same command, and it goes on"
@@ -182,7 +199,7 @@ def finish(out: str | os.PathLike[str], *, clock: Clock | None = None) -> Cluste
             text = f"what the run in {files.printable(folder)} had found out cannot be read any more; {TAKE_IT_BACK}"
             raise OutputError(text)
         clock.add(earlier[0].seconds)
-        result = write_output(earlier[0], folder, begun, clock=clock, gathered=kept.folder)
+        result = write_output(earlier[0], folder, begun, clock=clock, gathered=kept.folder, images=images)
         finish_with_page(folder, kept, clock=clock)
     return replace(result, seconds=clock.seconds)
 

@@ -27,6 +27,7 @@ class Item:
     place: str
     entry: Entry | None
     key: str  # what name order goes by
+    ours: bool = True  # whether the record is ours, which says where the original is
 
     @property
     def batch(self) -> str:
@@ -42,7 +43,7 @@ class Item:
     def readable_path(self) -> str:
         """The original while it and its copy are what they were, for the cache knows it; else the copy."""
         place = self.out / self.place
-        if self.entry is not None:
+        if self.entry is not None and self.ours:
             written = (self.entry.size, self.entry.mtime_ns)
             if stamp(self.entry.source) == written == stamp(place):
                 return self.entry.source
@@ -75,7 +76,8 @@ def placed_items(out: Path, root: Path, *, merged: bool = False) -> tuple[list[I
         if entry is None or not entry.source:  # somebody added it: by its own name it stands among the others
             items.append(Item(out, place, None, place.split("/", 2)[-1]))
         else:
-            items.append(Item(out, place, entry, Path(os.path.relpath(entry.source, root)).as_posix()))
+            key = Path(os.path.relpath(entry.source, root)).as_posix()
+            items.append(Item(out, place, entry, key, record is not None and record.ours))
     return sorted(items, key=lambda item: (item.key, item.place)), list(found.unreadable)
 
 

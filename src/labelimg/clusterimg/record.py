@@ -3,7 +3,8 @@
 The record lies in OUT/.labelimg and is complete before the first file moves. It never says how far a run came: that
 is read from the disk, so that a run may be killed at any instant and nothing contradicts it.
 
-- `plan.jsonl`: a line about the run, then one line for each file. JSON in ASCII keeps names of any bytes.
+- `plan.jsonl`: a line about the run, then one line for each file, then what signs them, see `signing`. JSON in ASCII
+  keeps names of any bytes.
 - `pending.jsonl`: renames within OUT that were begun, while they last.
 - `wrote.json`: the tables and pages beside the folders.
 - `review.jsonl`: changes of a review that were not applied yet, see `review_journal`.
@@ -26,6 +27,7 @@ from labelimg import files
 from labelimg.errors import OutputError
 from labelimg.files import STATE_FOLDER, StrPath, printable
 from labelimg.images import has_image_ending
+from labelimg.signing import is_ours, signature
 
 TransferMode = Literal["copy", "move", "hardlink", "symlink", "none"]
 
@@ -54,7 +56,8 @@ class Entry:
 class Record:
     """What a run put into its output folder: how, which files, in which folders (relative, parents first).
 
-    run: which run it was, see `kept.Begun`; roots: the folders that all sources lie in.
+    run: which run it was, see `kept.Begun`; roots: the folders that all sources lie in. ours: whether this user wrote
+    it on this machine; where not, its sources are followed nowhere that was not named.
     """
 
     mode: TransferMode
@@ -62,6 +65,7 @@ class Record:
     folders: tuple[str, ...]
     run: str = ""
     roots: tuple[str, ...] = ()
+    ours: bool = True
 
 
 @dataclass(frozen=True)
@@ -99,13 +103,17 @@ def read_record(out: StrPath) -> Record | None:
     Renames that were cut off count as far as they came. Changes nothing. Raises OutputError if the record cannot
     be read or names a place outside of `out`.
     """
-    lines = _read_lines(out, "plan.jsonl")
-    if lines is None:
+    text = _read_text(out, "plan.jsonl")
+    if text is None:
         return None
     try:
-        head, *rest = lines
+        head, *rest = map(json.loads, text.splitlines())
+        ours = False
+        if rest and isinstance(rest[-1], dict):
+            signed = text[: text.rindex("\n", 0, -1) + 1]
+            ours = is_ours(signed, rest.pop().get("signature"))
         entries = tuple(Entry(*row) for row in rest)
-        record = Record(head["mode"], entries, tuple(head["folders"]), head["run"], tuple(head["roots"]))
+        record = Record(head["mode"], entries, tuple(head["folders"]), head["run"], tuple(head["roots"]), ours)
         whole = head["entries"] == len(entries) and record.mode in get_args(TransferMode) and type(record.run) is str
         whole = whole and all(map(_is_of_its_types, entries))
         names = [*record.folders, *(entry.target for entry in entries)]
@@ -130,7 +138,10 @@ def relocate(out: StrPath, places: Mapping[str, str]) -> None:
 
 
 def write_record(out: StrPath, record: Record) -> None:
-    """Replace the record in `out`, down to the disk; renames that were pending are settled by it."""
+    """Replace the record in `out`, down to the disk; renames that were pending are settled by it.
+
+    One that is not ours is not signed: nothing becomes trusted by being written again.
+    """
     head = {
         "mode": record.mode,
         "folders": record.folders,
@@ -139,7 +150,10 @@ def write_record(out: StrPath, record: Record) -> None:
         "roots": record.roots,
     }
     rows = ([e.source, e.target, e.size, e.mtime_ns, e.link] for e in record.entries)
-    _write_lines(out, "plan.jsonl", [head, *rows])
+    text = _as_lines([head, *rows])
+    signed = {"signature": signature(text) if record.ours else ""}
+    files.make_folder(_state(out, ""))
+    files.write_atomic(_state(out, "plan.jsonl"), text + _as_lines([signed]))
     files.remove_file(_state(out, "pending.jsonl"))
 
 
@@ -353,14 +367,11 @@ def _damaged(out: StrPath, name: str) -> OutputError:
     return OutputError(f"{printable(_state(out, name))} is damaged; choose another output folder")
 
 
-def _read_lines(out: StrPath, name: str, *, whole: bool = False) -> list[Any] | None:
+def _read_text(out: StrPath, name: str) -> str | None:
     path = _state(out, name)
     try:
-        text = path.read_text(encoding="ascii")
-        return [json.loads(line) for line in ([text] if whole else text.splitlines())]
-    except FileNotFoundError:
-        return None
-    except NotADirectoryError:
+        return path.read_text(encoding="ascii")
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise OutputError(f"cannot read {printable(path)}: {files.reason(error)}") from error
@@ -368,6 +379,18 @@ def _read_lines(out: StrPath, name: str, *, whole: bool = False) -> list[Any] | 
         raise _damaged(out, name) from error
 
 
+def _read_lines(out: StrPath, name: str, *, whole: bool = False) -> list[Any] | None:
+    text = _read_text(out, name)
+    try:
+        return None if text is None else [json.loads(line) for line in ([text] if whole else text.splitlines())]
+    except ValueError as error:
+        raise _damaged(out, name) from error
+
+
 def _write_lines(out: StrPath, name: str, lines: Iterable[Any]) -> None:
     files.make_folder(_state(out, ""))
-    files.write_atomic(_state(out, name), "".join(json.dumps(line) + "\n" for line in lines))
+    files.write_atomic(_state(out, name), _as_lines(lines))
+
+
+def _as_lines(lines: Iterable[Any]) -> str:
+    return "".join(json.dumps(line) + "\n" for line in lines)

@@ -18,6 +18,7 @@ from labelimg.clusterimg.arrangement import OUTLIERS, OUTLIERS_NAME, Arrangement
 from labelimg.clusterimg.folders import plan_transfers
 from labelimg.clusterimg.places import RESULTS, Item, placed_items
 from labelimg.clusterimg.tables import CLUSTERS
+from labelimg.clusterimg.trusting import may_read
 from labelimg.errors import OutputError, printable
 
 _NUMBERED_NAME = re.compile(r"(.*)__\d+", re.DOTALL)
@@ -113,6 +114,9 @@ def standing_of(out: Path, run: Mapping[str, Any]) -> Standing:
     """
     root = Path(run["root"])
     if run["settings"].get("transfer") == "none":
+        if not may_read(out, root):
+            text = f"{printable(out)} was not made by you on this machine, and its images lie elsewhere"
+            raise OutputError(f"{text}, in {printable(root)}: cluster them, and review that")
         table = sorted(read_clusters(out))
         return Standing(out, root, tuple(name for name, _ in table), tuple(folder for _, folder in table), None)
     items, _ = placed_items(out, root, merged=True)

@@ -63,6 +63,7 @@ def preview(
         seconds = time.perf_counter() - began
         tried.append(Tried(name, int(labels.max()), seconds))
         pictures.append(with_boundaries(image, labels, longest=tile))
+        del labels  # of a large image much, and the next method needs as much
         titles.append((name, f"{tried[-1].segments:,} segments, {seconds:.2f} s"))
     if progress is not None:
         progress("segmenting", len(NAMES), len(NAMES))

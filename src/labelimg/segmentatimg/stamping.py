@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 
-from labelimg.decoding import Pixels, Shrink, one_opencv_thread, read
+from labelimg.decoding import Pixels, Shrink, check_room, large_pixels, one_opencv_thread, read
 from labelimg.errors import LabelimgError, UnreadableImageError, UsageError
 from labelimg.files import stops_everything
 from labelimg.images import Unreadable
@@ -17,6 +19,9 @@ from labelimg.segmentatimg.painting import Painting
 from labelimg.segmentatimg.templates import Match, Template, check_threshold, find_matches
 
 _AT_ONCE = 1000  # images whose results are waited for together
+_BYTES_A_PIXEL = 5  # what looking for templates takes, and the paint
+
+_one_large = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -59,9 +64,13 @@ def stamp(
 
     def one(path: str) -> tuple[Match, ...] | LabelimgError:
         try:
-            pixels = read(path, Shrink(colour=True))
-            found = find_matches(pixels, templates, threshold)
-            _save(folder, path, pixels, found, add=add)
+            large = large_pixels(path)
+            with _one_large if large else nullcontext():
+                check_room(path, large, _BYTES_A_PIXEL)
+                pixels = read(path, Shrink(colour=True))
+                found = find_matches(pixels, templates, threshold)
+                _save(folder, path, pixels, found, add=add)
+                del pixels
         except LabelimgError as error:
             return error
         return tuple(found)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from labelimg.decoding import Pixels, Shrink, read
+from labelimg.decoding import LARGE_PIXELS, Pixels, Shrink, read
 from labelimg.errors import UsageError, printable
 from labelimg.images import find_images
 from labelimg.segmentatimg.geometry import Positions
@@ -23,6 +23,7 @@ Chosen = NDArray[np.bool_]
 BACKGROUND_TOLERANCE = 24
 """How far, in each of red, green and blue, a background's pixels may be from the middle colour of the border."""
 _MOST_COLOURS = 255
+_BAND_PIXELS = 1 << 22
 
 WHITE = 128
 """From this on a pixel of an attention or a mask is one that counts."""
@@ -163,16 +164,18 @@ def find_matches(image: Pixels, templates: Sequence[Template], threshold: float 
     places: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]] = []
     best: list[Match] = []
     for number, template in enumerate(templates):
-        errors = _errors(image, template)
-        if errors is None:
-            continue
-        if threshold is None:
-            top, left = np.unravel_index(int(np.argmin(errors)), errors.shape)
-            if np.isfinite(errors[top, left]):
-                best.append(Match(template, int(left), int(top), float(errors[top, left])))
-        else:
-            tops, lefts = np.nonzero(errors < threshold)
-            places.append((errors[tops, lefts], np.full(len(tops), number), tops, lefts))
+        nearest: Match | None = None
+        for first, errors in _errors_by_band(image, template):
+            if threshold is None:
+                top, left = np.unravel_index(int(np.argmin(errors)), errors.shape)
+                error = float(errors[top, left])
+                if np.isfinite(error) and (nearest is None or error < nearest.error):
+                    nearest = Match(template, int(left), int(top) + first, error)
+            else:
+                tops, lefts = np.nonzero(errors < threshold)
+                places.append((errors[tops, lefts], np.full(len(tops), number), tops + first, lefts))
+        if nearest is not None:
+            best.append(nearest)
     if threshold is None or not places:
         return best
     errors, numbers, tops, lefts = (np.concatenate(each) for each in zip(*places, strict=True))
@@ -192,6 +195,20 @@ def paint_runs(match: Match, width: int, height: int) -> Iterator[tuple[Colour, 
     for number, code in enumerate(colours.tolist(), 1):
         its = values == number
         yield (code >> 16, code >> 8 & 255, code & 255), (starts[its].astype(np.int32), lengths[its])
+
+
+def _errors_by_band(image: Pixels, template: Template) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """The errors of each band of places with the row of its first; a band is all of them but in a large image.
+
+    OpenCV takes up to 40 bytes a pixel to find them.
+    """
+    height, width = image.shape[:2]
+    above = template.template.shape[0] - 1
+    rows = height if height * width <= LARGE_PIXELS else max(above + 1, _BAND_PIXELS // width)
+    for first in range(0, max(1, height - above), rows):
+        errors = _errors(image[first : first + rows + above], template)
+        if errors is not None:
+            yield first, errors
 
 
 def _errors(image: Pixels, template: Template) -> NDArray[np.float32] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
 import os
@@ -11,19 +12,24 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from labelimg import files
-from labelimg.decoding import Shrink, read
+from labelimg.decoding import Shrink, check_room, large_pixels, read
 from labelimg.errors import OutputError, UnreadableImageError, UsageError
 from labelimg.images import Unreadable
 from labelimg.segmentatimg.labelmaps import ENDINGS, description_of, encoded, with_boundaries
 from labelimg.segmentatimg.methods.base import Method
 from labelimg.segmentatimg.regions import Labels, Pixels
 
+BYTES_A_PIXEL = 12
+"""What segmenting takes: the image, two label maps, and a little."""
 PREVIEW_LONGEST = 1600
 _PREVIEW_QUALITY = 90
+
+_shared_folder = ""  # of worker processes: a folder that all of them have in common
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,6 @@ def label_one(job: Job) -> Outcome:
     """
     began = time.perf_counter()
     place = f"{job.stem}_labels{ENDINGS[job.format]}"
-    preview = f"{job.stem}_preview.jpg"
     try:
         earlier = done_before(job)
         if earlier is not None:
@@ -84,16 +89,10 @@ def label_one(job: Job) -> Outcome:
             return Unreadable(
                 job.image, f"{os.path.basename(place)} is there and was not made by labelimg: move it away"
             )
-        image = read(job.image, Shrink(colour=True))
-        labels = _segmented(job, image)
-        height, width = labels.shape
-        segments = int(labels.max())
-        description = json.dumps({"recipe": recipe, "segments": segments, "width": width, "height": height})
-        data = encoded(labels, job.format, description)
-        if job.preview:
-            files.write_atomic(preview, _jpeg(with_boundaries(image, labels, longest=PREVIEW_LONGEST)), binary=True)
-        files.write_atomic(place, data, binary=True)  # last: where it is, the image is done
-        _remove_other_formats(job)
+        pixels = large_pixels(job.image)
+        with _alone() if pixels else nullcontext():
+            check_room(job.image, pixels, BYTES_A_PIXEL)
+            told = _make(job, place, recipe)
     except UnreadableImageError as error:
         return Unreadable(job.image, error.reason)
     except MemoryError:
@@ -104,7 +103,38 @@ def label_one(job: Job) -> Outcome:
         if files.stops_everything(error):
             raise
         return Unreadable(job.image, str(error))
-    return Labelled(job.image, place, segments, width, height, time.perf_counter() - began, False)
+    return Labelled(job.image, place, *told, time.perf_counter() - began, False)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Within it none of the other worker processes has a large image in memory; a process that ends lets go of it."""
+    if not _shared_folder:
+        yield
+        return
+    descriptor = os.open(_shared_folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # file systems on which folders cannot be locked
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _make(job: Job, place: str, recipe: dict[str, Any]) -> tuple[int, int, int]:
+    """Write the files of an image; its number of segments, width and height."""
+    image = read(job.image, Shrink(colour=True))
+    labels = _segmented(job, image)
+    height, width = labels.shape
+    segments = int(labels.max())
+    description = json.dumps({"recipe": recipe, "segments": segments, "width": width, "height": height})
+    data = encoded(labels, job.format, description)
+    if job.preview:
+        drawn = with_boundaries(image, labels, longest=PREVIEW_LONGEST)
+        files.write_atomic(f"{job.stem}_preview.jpg", _jpeg(drawn), binary=True)
+    files.write_atomic(place, data, binary=True)  # last: where it is, the image is done
+    _remove_other_formats(job)
+    return segments, width, height
 
 
 def _segmented(job: Job, image: Pixels) -> Labels:
@@ -172,7 +202,7 @@ def outcomes(jobs: Sequence[Job], processes: int) -> Iterator[tuple[int, Outcome
         alone = suspects.pop() if suspects else None
         source = iter([alone]) if alone else left
         flying: dict[Future[Outcome], tuple[int, Job]] = {}
-        pool = _pool(1 if alone else processes)
+        pool = _pool(1 if alone else processes, os.path.commonpath([os.path.dirname(job.stem) for job in jobs]))
         try:
             while True:
                 while len(flying) < 2 * processes and (item := next(source, None)):
@@ -197,9 +227,10 @@ def outcomes(jobs: Sequence[Job], processes: int) -> Iterator[tuple[int, Outcome
             return
 
 
-def _pool(processes: int) -> ProcessPoolExecutor:
+def _pool(processes: int, folder: str) -> ProcessPoolExecutor:
     # Not forked: the progress bar's thread, OpenCV's and numba's would be missing in the child, their locks held.
-    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_process)
+    spawn = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(processes, mp_context=spawn, initializer=_begin_process, initargs=(folder,))
 
 
 def _end(pool: ProcessPoolExecutor) -> None:
@@ -207,10 +238,12 @@ def _end(pool: ProcessPoolExecutor) -> None:
         process.terminate()
 
 
-def _begin_process() -> None:
+def _begin_process(folder: str) -> None:
     """One thread for OpenCV, for there are as many processes as processors; Ctrl-C is the parent's to handle."""
+    global _shared_folder
     import cv2
 
+    _shared_folder = folder
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
     parent = multiprocessing.parent_process()

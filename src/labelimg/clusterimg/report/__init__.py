@@ -17,6 +17,7 @@ from labelimg.clusterimg.report.parts import Images, begins_part, write_parts
 from labelimg.clusterimg.report.reading import Result, original, read_result
 from labelimg.clusterimg.tables import REPORT, REPORT_PARTS
 from labelimg.clusterimg.thumbnails import THUMBNAILS, Thumbnails, is_thumbnails
+from labelimg.clusterimg.trusting import may_read
 from labelimg.errors import UsageError
 from labelimg.images import Unreadable
 
@@ -102,7 +103,12 @@ def _completed(
     from labelimg.images import read_many
     from labelimg.thumbnail import LONGEST
 
-    missing = sorted((name, row) for row, name in enumerate(result.names) if not thumbnails.get(name))
+    outside = may_read(result.out, result.root)
+    missing = sorted(
+        (name, row)
+        for row, name in enumerate(result.names)
+        if not thumbnails.get(name) and (outside or result.written[row])
+    )
     if not missing:
         return thumbnails
     jpegs: dict[str, bytes] = {}
