@@ -21,9 +21,6 @@ from pictures import OLD_NS, photograph
 
 COUNT = 500  # at least
 
-# Small files of large pictures that may be: label maps and masks of them take more memory than is allowed here.
-LARGE = ("bombs/9000.*", "bombs/13000.*", "bombs/16 bit.png")
-
 _FORMATS: dict[str, dict[str, Any]] = {
     ".jpg": {"format": "JPEG", "quality": 85},
     ".png": {"format": "PNG"},

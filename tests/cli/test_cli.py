@@ -172,6 +172,19 @@ def test_cache_info_and_clear(album, tmp_path):
     assert re.search(r"^features +0$", run("cache", "info", "--cache", tmp_path / "cache").stdout, re.MULTILINE)
 
 
+def test_want_of_memory_is_one_line(monkeypatch, capsys):
+    def want(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(cli, "application", lambda names: want)
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    assert left.value.code == 1
+    assert capsys.readouterr().err == (
+        "labelimg: there is not enough memory for it: shrink the images, or allow it more\n"
+    )
+
+
 def test_no_cache_keeps_nothing(album, cache_home):
     run("cluster", album, "--no-cache")
     assert not [path for path in cache_home.rglob("*") if path.is_file() and "labelimg" in str(path)]

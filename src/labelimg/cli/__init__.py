@@ -169,6 +169,8 @@ def main() -> NoReturn:
         sys.stdout.flush()
     except LabelimgError as error:
         fail(str(error), error.exit_status)
+    except MemoryError:
+        fail("there is not enough memory for it: shrink the images, or allow it more", 1)
     except BrokenPipeError:
         # Who read our output has gone; python must not complain about it when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -73,6 +73,8 @@ def stamp(
                 del pixels
         except LabelimgError as error:
             return error
+        except MemoryError:
+            return UnreadableImageError(path, "does not fit in memory")
         return tuple(found)
 
     workers = threads if threads is not None else os.cpu_count() or 1
