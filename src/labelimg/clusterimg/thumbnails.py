@@ -46,6 +46,7 @@ class Collected:
         self._near = near
         self._file: IO[bytes] | None = None
         self._held = bytearray()
+        self._room = _IN_MEMORY
         self._lengths: list[int] = []
         self._lost = False
 
@@ -56,16 +57,19 @@ class Collected:
         """Keep the thumbnail of the next row; empty where it has none."""
         self._lengths.append(len(jpeg))
         self._held += jpeg
-        if len(self._held) > (_IN_MEMORY if self._file is None else _BLOCK) and not self._lost:
-            try:
-                if self._file is None:
-                    self._file = tempfile.TemporaryFile(dir=files.existing_part(self._near))  # noqa: SIM115
+        if len(self._held) > self._room:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        try:
+            if self._file is None and not self._lost:
+                self._file = tempfile.TemporaryFile(dir=files.existing_part(self._near))  # noqa: SIM115
+            if self._file is not None and not self._lost:
                 self._file.write(self._held)
-            except OSError:
-                self._lost = True
-            self._held = bytearray()
-        if self._lost:
-            self._held = bytearray()
+        except OSError:
+            self._lost = True
+        self._held.clear()
+        self._room = _BLOCK
 
     def __enter__(self) -> Collected:
         return self
@@ -157,11 +161,9 @@ class Thumbnails:
         """Whether the rows are those of these names, in their order."""
         if len(names) != self._count or not self._count:
             return False
-        encoded = [os.fsencode(name) for name in names]
-        ends = self._names_start + np.cumsum([len(name) for name in encoded])
-        return np.array_equal(ends, self._name_ends) and self._map[self._names_start : int(ends[-1])] == b"".join(
-            encoded
-        )
+        encoded, lengths = _encoded(names)
+        ends = self._names_start + np.cumsum(lengths)
+        return np.array_equal(ends, self._name_ends) and self._map[self._names_start : int(ends[-1])] == encoded
 
     def add(self, out: StrPath, more: Iterable[tuple[str, bytes]]) -> Thumbnails:
         """Write the file in `out` again with more, in place of what a name has now; gives it opened.
@@ -184,6 +186,13 @@ class Thumbnails:
         _write(out, jpegs(), lengths, names)
         self.close()
         return Thumbnails.open(out)
+
+    def missing(self, names: Sequence[str]) -> list[int]:
+        """Which of the images of these names have no thumbnail."""
+        if self.are_of(names):
+            ends = np.concatenate([[np.uint64(len(_MAGIC))], self._jpeg_ends])
+            return np.flatnonzero(ends[1:] == ends[:-1]).tolist()
+        return [k for k, name in enumerate(names) if not self.get(name)]
 
     @property
     def _names_start(self) -> int:
@@ -221,14 +230,23 @@ def _index(file: mmap.mmap | bytes) -> tuple[int, NDArray[np.uint64], NDArray[np
     return (int(count), ends[0], ends[1]) if bool((whole[1:] >= whole[:-1]).all()) else nothing
 
 
+def _encoded(names: Sequence[str]) -> tuple[bytes, list[int]]:
+    """The bytes of the names, one after the other, and how many each has."""
+    text = "".join(names)
+    if text.isascii():  # mostly; one by one takes four times as long
+        return text.encode(), list(map(len, names))
+    encoded = [os.fsencode(name) for name in names]
+    return b"".join(encoded), list(map(len, encoded))
+
+
 def _write(out: StrPath, blocks: Iterable[bytes], lengths: Sequence[int], names: Sequence[str]) -> None:
     def write(file: IO[bytes]) -> None:
         file.write(_MAGIC)
         for block in blocks:
             file.write(block)
-        encoded = [os.fsencode(name) for name in names]
-        file.writelines(encoded)
-        sizes = np.asarray([len(_MAGIC), *lengths, *map(len, encoded)], np.uint64)
+        encoded, name_lengths = _encoded(names)
+        file.write(encoded)
+        sizes = np.asarray([len(_MAGIC), *lengths, *name_lengths], np.uint64)
         ends = np.cumsum(sizes, dtype=np.uint64)
         file.write(ends[1:].tobytes())
         file.write(_TAIL.pack(len(names), int(ends[-1]), _MAGIC))

@@ -102,7 +102,7 @@ def _completed(
     from labelimg.images import read_many
     from labelimg.thumbnail import LONGEST
 
-    missing = sorted((name, row) for row, name in enumerate(result.names) if not thumbnails.get(name))
+    missing = sorted((result.names[row], row) for row in thumbnails.missing(result.names))
     if not missing:
         return thumbnails
     jpegs: dict[str, bytes] = {}
