@@ -28,11 +28,10 @@ _PART = 8  # files that a thread takes at a time; handing over each alone costs 
 _PARTS_AHEAD = 2
 # Threads that read small files wait for the interpreter, a switch at each call: two take four times as long as one for
 # JPEGs of 64 x 64, and as long for 256 x 256, which one thread reads in 0.25 ms. So files are read in this thread until
-# they have taken so much longer than so much each, and tried again after some parts, of which there are twice as many
-# each time.
+# they have taken so much longer than so much each, and tried again after some parts, of which there are ever more.
 _QUICK_S = 150e-6
 _PATIENCE_S = 5e-3
-_LOOK_AGAIN = 64
+_LOOK_AGAIN, _LOOK_AGAIN_AT_LEAST = 64, 256
 
 IMAGE_ENDINGS = frozenset(
     """.jpg .jpeg .jpe .jfif .png .apng .webp .avif .heic .heif .hif .tif .tiff .bmp .dib .gif
@@ -207,7 +206,7 @@ def _read_many(
                 for result in _shared_out(one, left, pool, _PARTS_AHEAD * threads, parts):
                     yield done, result
                     done += 1
-                parts *= 2
+                parts = min(2 * parts, _LOOK_AGAIN_AT_LEAST)
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import heapq
 import mmap
 import os
+import shutil
 import struct
-import tempfile
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelimg import files
-from labelimg.files import StrPath
+from labelimg.errors import OutputError
+from labelimg.files import StrPath, printable
 
 THUMBNAILS = "thumbnails.bin"
 MOST_BYTES = 5_000  # of a thumbnail, about: what room is reckoned with
@@ -63,7 +64,8 @@ class Collected:
     def _make_room(self) -> None:
         try:
             if self._file is None and not self._lost:
-                self._file = tempfile.TemporaryFile(dir=files.existing_part(self._near))  # noqa: SIM115
+                self._file = files.open_unnamed(files.existing_part(self._near))
+                self._file.write(_MAGIC)
             if self._file is not None and not self._lost:
                 self._file.write(self._held)
         except OSError:
@@ -86,15 +88,21 @@ class Collected:
         with self:
             if self._lost or len(names) != len(self._lengths):
                 return False
-            _write(out, self._blocks(), self._lengths, names)
+            if self._file is None:
+                _write(out, [self._held], self._lengths, names)
+                return True
+            path, waiting = Path(out, THUMBNAILS), self._file
+            try:
+                waiting.write(self._held)
+                _write_index(waiting, self._lengths, names)
+            except OSError as error:
+                raise OutputError(f"cannot write {printable(path)}: {files.reason(error)}") from error
+            if not files.give_name(waiting, path):
+                waiting.seek(0)
+                files.write_atomic(
+                    path, lambda file: shutil.copyfileobj(waiting, file, _BLOCK), binary=True, durable=False
+                )
             return True
-
-    def _blocks(self) -> Iterator[bytes]:
-        if self._file is not None:
-            self._file.seek(0)
-            while block := self._file.read(_BLOCK):
-                yield block
-        yield bytes(self._held)
 
 
 class Thumbnails:
@@ -239,16 +247,20 @@ def _encoded(names: Sequence[str]) -> tuple[bytes, list[int]]:
     return b"".join(encoded), list(map(len, encoded))
 
 
-def _write(out: StrPath, blocks: Iterable[bytes], lengths: Sequence[int], names: Sequence[str]) -> None:
+def _write(out: StrPath, blocks: Iterable[bytes | bytearray], lengths: Sequence[int], names: Sequence[str]) -> None:
     def write(file: IO[bytes]) -> None:
         file.write(_MAGIC)
         for block in blocks:
             file.write(block)
-        encoded, name_lengths = _encoded(names)
-        file.write(encoded)
-        sizes = np.asarray([len(_MAGIC), *lengths, *name_lengths], np.uint64)
-        ends = np.cumsum(sizes, dtype=np.uint64)
-        file.write(ends[1:].tobytes())
-        file.write(_TAIL.pack(len(names), int(ends[-1]), _MAGIC))
+        _write_index(file, lengths, names)
 
     files.write_atomic(Path(out, THUMBNAILS), write, binary=True, durable=False)
+
+
+def _write_index(file: IO[bytes], lengths: Sequence[int], names: Sequence[str]) -> None:
+    """Write what comes after the JPEGs."""
+    encoded, name_lengths = _encoded(names)
+    file.write(encoded)
+    ends = np.cumsum(np.asarray([len(_MAGIC), *lengths, *name_lengths], np.uint64), dtype=np.uint64)
+    file.write(ends[1:].tobytes())
+    file.write(_TAIL.pack(len(names), int(ends[-1]), _MAGIC))
