@@ -17,7 +17,7 @@ import pillow_heif
 import pytest
 from PIL import Image, ImageOps
 
-from labelimg import decoding, pillow_pictures
+from labelimg import decoding, images, pillow_pictures
 from labelimg.decoding import Shrink, read, resize
 from labelimg.errors import UnreadableImageError, UsageError
 from labelimg.images import Found, Unreadable, find_images, read_many
@@ -608,7 +608,17 @@ def folder(tmp_path):
     return find_images([tmp_path]).paths
 
 
-def test_any_number_of_threads_gives_the_same_in_order(folder):
+@pytest.fixture
+def shared_out(monkeypatch):
+    """Files count as large: only the first of them is read without threads."""
+    monkeypatch.setattr(images, "_PATIENCE_S", -1.0)
+
+
+@pytest.mark.parametrize("patience_s", [-1.0, 2e-3, 1e9])
+def test_any_number_of_threads_gives_the_same_in_order(folder, monkeypatch, patience_s):
+    monkeypatch.setattr(images, "_PATIENCE_S", patience_s)
+    monkeypatch.setattr(images, "_LOOK_AGAIN", 1)
+
     def use(pixels):
         return pixels.shape, int(pixels.sum())
 
@@ -620,15 +630,31 @@ def test_any_number_of_threads_gives_the_same_in_order(folder):
     assert list(read_many([], COLOUR, use, threads=2)) == []
 
 
+def test_small_files_are_read_in_the_calling_thread_and_large_ones_in_others(folder, monkeypatch):
+    def use(pixels):
+        return threading.current_thread().name.startswith("labelimg-read")
+
+    small = [path for path in folder if path.endswith(".jpg")] * 100
+    monkeypatch.setattr(images, "_PATIENCE_S", 1e9)
+    assert not any(was for _, was in read_many(small, GREY, use, threads=2))
+    monkeypatch.setattr(images, "_PATIENCE_S", -1.0)
+    where = [was for _, was in read_many(small, GREY, use, threads=2)]
+    # One is tried, 64 parts of 8 are shared out, one is tried, and so on.
+    assert [k for k, was in enumerate(where) if not was] == [0, 513]
+
+
+@pytest.mark.usefixtures("shared_out")
 def test_closing_the_iterator_leaves_no_threads(folder):
     before = threading.active_count()
     results = read_many(folder * 50, GREY, np.sum, threads=4)
+    next(results)
     next(results)
     assert threading.active_count() > before
     results.close()
     assert threading.active_count() == before
 
 
+@pytest.mark.usefixtures("shared_out")
 def test_only_some_are_in_flight(folder):
     taken = []
 
@@ -639,7 +665,8 @@ def test_only_some_are_in_flight(folder):
 
     results = read_many(endless(), GREY, np.sum, threads=2)
     next(results)
-    assert len(taken) <= 32
+    next(results)
+    assert len(taken) <= 33
     results.close()
 
 

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import stat
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -146,6 +147,40 @@ def write_private(path: StrPath, content: bytes) -> None:
             _discard(temporary)
     except OSError as error:
         raise OutputError(f"cannot write {printable(path)}: {reason(error)}") from error
+
+
+def open_unnamed(folder: StrPath) -> IO[bytes]:
+    """An empty file that goes with the process, to be given a name in that folder later; raises OSError."""
+    try:
+        return os.fdopen(os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o666), "w+b")
+    except (OSError, AttributeError):  # not every system and file system has it
+        return tempfile.TemporaryFile(dir=folder)
+
+
+def give_name(file: IO[bytes], path: StrPath) -> bool:
+    """Put what `open_unnamed` gave in place; whether the system could. Raises OutputError where it may not be there."""
+    final = Path(path)
+    temporary = Path(_temporary_name(final))
+    try:
+        file.flush()
+        folder = os.open(final.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            _operation("create", temporary)
+            with suppress(OSError):
+                os.link(f"/proc/self/fd/{file.fileno()}", temporary.name, dst_dir_fd=folder)
+        finally:
+            os.close(folder)
+        if not is_there(temporary):
+            return False
+        _operation("replace", final)
+        temporary.replace(final)
+    except OSError as error:
+        _discard(temporary)
+        raise OutputError(f"cannot write {printable(final)}: {reason(error)}") from error
+    except BaseException:
+        _discard(temporary)
+        raise
+    return True
 
 
 def open_to_append(path: StrPath) -> int:

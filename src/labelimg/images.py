@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import fnmatch
 import itertools
+import math
 import os
 import re
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from labelimg.decoding import Pixels, Shrink, not_a_file, one_opencv_thread, read, why_unreadable
 from labelimg.errors import UnreadableImageError, UsageError, printable
 from labelimg.thumbnail import Thumbnail
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
 T = TypeVar("T")
+R = TypeVar("R")
 
 _PART = 8  # files that a thread takes at a time; handing over each alone costs as much as a tenth of reading it
 _PARTS_AHEAD = 2
+# Threads that read small files wait for the interpreter, a switch at each call: two take four times as long as one for
+# JPEGs of 64 x 64, and as long for 256 x 256, which one thread reads in 0.25 ms. So files are read in this thread until
+# they have taken so much longer than so much each, and tried again after some parts, of which there are ever more.
+_QUICK_S = 150e-6
+_PATIENCE_S = 5e-3
+_LOOK_AGAIN, _LOOK_AGAIN_AT_LEAST = 64, 256
 
 IMAGE_ENDINGS = frozenset(
     """.jpg .jpeg .jpe .jfif .png .apng .webp .avif .heic .heif .hif .tif .tiff .bmp .dib .gif
@@ -147,8 +159,9 @@ def read_many(
 
     `use` runs in the thread that decoded, so it has to be safe with threads; what it raises ends the
     iteration. `keep_thumbnail` is given the path and a small JPEG there, too, before the result is yielded.
-    With threads=1 there is no pool. However many paths there are, only some are in flight. Closing the
-    iterator drops what has not begun and waits for what has. Raises UsageError when threads < 1.
+    With threads=1, and while files are so small that sharing them out would cost more, that is the calling
+    thread. However many paths there are, only some are in flight. Closing the iterator drops what has not begun
+    and waits for what has. Raises UsageError when threads < 1.
     """
     if threads < 1:
         raise UsageError(f"threads must be at least 1, got {threads}")
@@ -175,21 +188,50 @@ def _read_many(
     if threads == 1:
         yield from enumerate(map(one, paths))
         return
-    from concurrent.futures import Future, ThreadPoolExecutor
+    from concurrent.futures import ThreadPoolExecutor
 
     left = iter(paths)
-    flying: deque[Future[list[T | Unreadable]]] = deque()
-    index = itertools.count()
+    parts, done = _LOOK_AGAIN, 0
     # One more than work at a time: while one waits for the interpreter, another decodes.
     pool = ThreadPoolExecutor(threads + 1, thread_name_prefix="labelimg-read")
     with one_opencv_thread():
         try:
-            while True:
-                while len(flying) < _PARTS_AHEAD * threads and (part := list(itertools.islice(left, _PART))):
-                    flying.append(pool.submit(lambda part: [one(path) for path in part], part))
-                if not flying:
-                    return
-                for result in flying.popleft().result():
-                    yield next(index), result
+            for path in left:
+                before = done
+                for result in _while_quick(one, itertools.chain([path], left)):
+                    yield done, result
+                    done += 1
+                if done - before > _PART * _LOOK_AGAIN:  # something else was in the way
+                    parts = _LOOK_AGAIN
+                for result in _shared_out(one, left, pool, _PARTS_AHEAD * threads, parts):
+                    yield done, result
+                    done += 1
+                parts = min(2 * parts, _LOOK_AGAIN_AT_LEAST)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _while_quick(one: Callable[[str], R], paths: Iterable[str]) -> Iterator[R]:
+    """What `one` makes of the paths, in this thread, until it takes longer than it is worth."""
+    over = -math.inf  # the first file may load the decoders
+    for path in paths:
+        began = time.perf_counter()
+        result = one(path)
+        over = max(0.0, over + time.perf_counter() - began - _QUICK_S)
+        yield result
+        if over > _PATIENCE_S:
+            return
+
+
+def _shared_out(
+    one: Callable[[str], R], paths: Iterator[str], pool: ThreadPoolExecutor, ahead: int, parts: int
+) -> Iterator[R]:
+    """What `one` makes of so many parts of the paths in the threads of the pool, of which so many are ahead."""
+    flying: deque[Future[list[R]]] = deque()
+    while True:
+        while parts and len(flying) < ahead and (part := list(itertools.islice(paths, _PART))):
+            flying.append(pool.submit(lambda part: [one(path) for path in part], part))
+            parts -= 1
+        if not flying:
+            return
+        yield from flying.popleft().result()

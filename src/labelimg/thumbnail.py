@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -49,8 +50,7 @@ class Thumbnail:
         self.jpeg = self._with_size(jpeg)
 
     def _with_size(self, jpeg: bytes) -> bytes:
-        said = b"%s%dx%d" % (_SAYS_SIZE, *self.size)
-        return b"".join([jpeg[:2], b"\xff\xfe", (2 + len(said)).to_bytes(2, "big"), said, jpeg[2:]])
+        return b"".join([jpeg[:2], _comment(*self.size), jpeg[2:]])
 
     def of_planes(self, planes: Pixels) -> None:
         """Make it of Y, Cb, Cr (h, w, 3) as they are shown."""
@@ -59,6 +59,12 @@ class Thumbnail:
         y, cb, cr = cv2.split(_shrunk(planes))
         rgb: Any = cv2.cvtColor(cv2.merge((y, cr, cb)), cv2.COLOR_YCrCb2RGB)
         self.of_pixels(rgb)
+
+
+@lru_cache
+def _comment(width: int, height: int) -> bytes:
+    said = b"%s%dx%d" % (_SAYS_SIZE, width, height)
+    return b"\xff\xfe" + (2 + len(said)).to_bytes(2, "big") + said
 
 
 def size_of(jpeg: bytes) -> tuple[int, int]:

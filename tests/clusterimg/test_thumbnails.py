@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import tempfile
 from pathlib import Path
+from typing import IO
 
 import cv2
 import numpy as np
@@ -225,13 +227,43 @@ def test_a_damaged_file_holds_nothing(tmp_path: Path, damage: str) -> None:
         assert thumbnails.get("a") is None
 
 
+def test_the_file_is_the_same_whether_it_waited_on_the_disk_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_another(folder: Path) -> IO[bytes]:
+        return tempfile.TemporaryFile(dir=folder)
+
+    written = []
+    for way in ("memory", "a file that gets a name", "a file that is copied"):
+        out = tmp_path / way
+        out.mkdir()
+        if way != "memory":
+            monkeypatch.setattr("labelimg.clusterimg.thumbnails._IN_MEMORY", 10)
+        if way == "a file that is copied":
+            monkeypatch.setattr("labelimg.files.open_unnamed", with_another)
+        collected = Collected(out)
+        for jpeg in (b"x" * 20, b"", b"y" * 7):
+            collected.add(jpeg)
+        assert collected.write(out, ["a", "b", "ü"])
+        assert os.listdir(out) == [THUMBNAILS]
+        assert (out / THUMBNAILS).stat().st_mode & 0o777 == 0o666 & ~umask()
+        written.append((out / THUMBNAILS).read_bytes())
+    assert written[0] == written[1] == written[2]
+
+
+def umask() -> int:
+    was = os.umask(0)
+    os.umask(was)
+    return was
+
+
 def test_thumbnails_that_cannot_be_kept_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("labelimg.clusterimg.thumbnails._IN_MEMORY", 10)
 
-    def full(**_: object) -> None:
+    def full(_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    monkeypatch.setattr("labelimg.files.open_unnamed", full)
     collected = Collected(tmp_path)
     collected.add(b"x" * 20)
     collected.add(b"y")

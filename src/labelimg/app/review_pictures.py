@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import sys
+import time
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from PySide6.QtCore import QObject, QSize, Qt, Signal
+from PySide6.QtCore import QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QPixmap
 
 from labelimg.clusterimg.gallery import picture_size
@@ -20,14 +22,18 @@ _KEPT_BYTES = 200_000_000
 _WAITING = 400  # what is asked for and not shown yet; what was scrolled past is forgotten
 _ENLARGED = 1.3  # how much a picture may be enlarged to fill its room
 _BLURRED = 8.0  # how much a thumbnail may be until what is sharp has come
-_THREADS = 2
+_THREADS = 1
+_SWITCH_S = (
+    0.0005  # so long the threads may keep the interpreter while the window waits for it; of itself ten times that
+)
+_AT_ONCE_S = 0.004  # for pictures that have come, of a frame; the others wait for the next
 
 
 class Pictures(QObject):
     """Gives the thumbnails that are at hand, and tells by `ready` when another has come."""
 
     ready = Signal(object)
-    _read = Signal(object, int, object, bool)  # a name may be no text that Qt can hold
+    _came = Signal()
 
     def __init__(self, thumbnails: Thumbnails, path_of: Callable[[str], str]) -> None:
         super().__init__()
@@ -40,7 +46,11 @@ class Pictures(QObject):
         self._latest: dict[str, int] = {}
         self._bytes = 0
         self._closed = False
-        self._read.connect(self._keep)
+        self._read: deque[tuple[str, int, QImage | None, bool]] = deque()
+        self._told = False
+        self._interval_s = sys.getswitchinterval()
+        sys.setswitchinterval(_SWITCH_S)
+        self._came.connect(self._keep_some, Qt.ConnectionType.QueuedConnection)
 
     def get(self, name: str, side: int) -> QPixmap | None:
         """The picture of a name for a room of this width, if it is at hand.
@@ -77,6 +87,7 @@ class Pictures(QObject):
 
     def close(self) -> None:
         """Read no more."""
+        sys.setswitchinterval(self._interval_s)
         self._closed = True
         self._wanted.clear()
         self._pool.shutdown(cancel_futures=True)
@@ -90,7 +101,10 @@ class Pictures(QObject):
         self._coming.add((name, side))
         for image, is_last in self._images(name, side):
             if not self._closed:
-                self._read.emit(name, side, image, is_last)
+                self._read.append((name, side, image, is_last))
+                if not self._told:
+                    self._told = True
+                    self._came.emit()
 
     def _images(self, name: str, side: int) -> Iterator[tuple[QImage | None, bool]]:
         """The run's thumbnail, enlarged if it is small for the room; then what is sharp, where that is not.
@@ -111,6 +125,17 @@ class Pictures(QObject):
             return
         height, width = pixels.shape[:2]
         yield _fitted(QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888), side), True
+
+    def _keep_some(self) -> None:
+        """Keep what has come, as much as there is time for in a frame; a jump brings a page of them at once."""
+        begun = time.perf_counter()
+        self._told = False
+        while self._read and not self._closed:
+            self._keep(*self._read.popleft())
+            if time.perf_counter() - begun > _AT_ONCE_S and self._read:
+                self._told = True
+                QTimer.singleShot(1, self, self._keep_some)
+                return
 
     def _keep(self, name: str, side: int, image: QImage | None, is_last: bool) -> None:
         if is_last:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
@@ -91,7 +92,7 @@ class Clustering:
             parts.append((REPRESENTATIVES, self.merged.tried))
         return tuple((name, tried) for name, tried in parts if tried)
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """The images relative to the root, as the tables name them."""
         inside = os.path.join(self.root, "")  # mostly in front of all; `relpath` takes twenty times as long

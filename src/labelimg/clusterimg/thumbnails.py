@@ -10,8 +10,8 @@ from __future__ import annotations
 import heapq
 import mmap
 import os
+import shutil
 import struct
-import tempfile
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelimg import files
-from labelimg.files import StrPath
+from labelimg.errors import OutputError
+from labelimg.files import StrPath, printable
 
 THUMBNAILS = "thumbnails.bin"
 MOST_BYTES = 5_000  # of a thumbnail, about: what room is reckoned with
@@ -46,6 +47,7 @@ class Collected:
         self._near = near
         self._file: IO[bytes] | None = None
         self._held = bytearray()
+        self._room = _IN_MEMORY
         self._lengths: list[int] = []
         self._lost = False
 
@@ -56,16 +58,20 @@ class Collected:
         """Keep the thumbnail of the next row; empty where it has none."""
         self._lengths.append(len(jpeg))
         self._held += jpeg
-        if len(self._held) > (_IN_MEMORY if self._file is None else _BLOCK) and not self._lost:
-            try:
-                if self._file is None:
-                    self._file = tempfile.TemporaryFile(dir=files.existing_part(self._near))  # noqa: SIM115
+        if len(self._held) > self._room:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        try:
+            if self._file is None and not self._lost:
+                self._file = files.open_unnamed(files.existing_part(self._near))
+                self._file.write(_MAGIC)
+            if self._file is not None and not self._lost:
                 self._file.write(self._held)
-            except OSError:
-                self._lost = True
-            self._held = bytearray()
-        if self._lost:
-            self._held = bytearray()
+        except OSError:
+            self._lost = True
+        self._held.clear()
+        self._room = _BLOCK
 
     def __enter__(self) -> Collected:
         return self
@@ -82,15 +88,21 @@ class Collected:
         with self:
             if self._lost or len(names) != len(self._lengths):
                 return False
-            _write(out, self._blocks(), self._lengths, names)
+            if self._file is None:
+                _write(out, [self._held], self._lengths, names)
+                return True
+            path, waiting = Path(out, THUMBNAILS), self._file
+            try:
+                waiting.write(self._held)
+                _write_index(waiting, self._lengths, names)
+            except OSError as error:
+                raise OutputError(f"cannot write {printable(path)}: {files.reason(error)}") from error
+            if not files.give_name(waiting, path):
+                waiting.seek(0)
+                files.write_atomic(
+                    path, lambda file: shutil.copyfileobj(waiting, file, _BLOCK), binary=True, durable=False
+                )
             return True
-
-    def _blocks(self) -> Iterator[bytes]:
-        if self._file is not None:
-            self._file.seek(0)
-            while block := self._file.read(_BLOCK):
-                yield block
-        yield bytes(self._held)
 
 
 class Thumbnails:
@@ -157,11 +169,9 @@ class Thumbnails:
         """Whether the rows are those of these names, in their order."""
         if len(names) != self._count or not self._count:
             return False
-        encoded = [os.fsencode(name) for name in names]
-        ends = self._names_start + np.cumsum([len(name) for name in encoded])
-        return np.array_equal(ends, self._name_ends) and self._map[self._names_start : int(ends[-1])] == b"".join(
-            encoded
-        )
+        encoded, lengths = _encoded(names)
+        ends = self._names_start + np.cumsum(lengths)
+        return np.array_equal(ends, self._name_ends) and self._map[self._names_start : int(ends[-1])] == encoded
 
     def add(self, out: StrPath, more: Iterable[tuple[str, bytes]]) -> Thumbnails:
         """Write the file in `out` again with more, in place of what a name has now; gives it opened.
@@ -184,6 +194,13 @@ class Thumbnails:
         _write(out, jpegs(), lengths, names)
         self.close()
         return Thumbnails.open(out)
+
+    def missing(self, names: Sequence[str]) -> list[int]:
+        """Which of the images of these names have no thumbnail."""
+        if self.are_of(names):
+            ends = np.concatenate([[np.uint64(len(_MAGIC))], self._jpeg_ends])
+            return np.flatnonzero(ends[1:] == ends[:-1]).tolist()
+        return [k for k, name in enumerate(names) if not self.get(name)]
 
     @property
     def _names_start(self) -> int:
@@ -221,16 +238,29 @@ def _index(file: mmap.mmap | bytes) -> tuple[int, NDArray[np.uint64], NDArray[np
     return (int(count), ends[0], ends[1]) if bool((whole[1:] >= whole[:-1]).all()) else nothing
 
 
-def _write(out: StrPath, blocks: Iterable[bytes], lengths: Sequence[int], names: Sequence[str]) -> None:
+def _encoded(names: Sequence[str]) -> tuple[bytes, list[int]]:
+    """The bytes of the names, one after the other, and how many each has."""
+    text = "".join(names)
+    if text.isascii():  # mostly; one by one takes four times as long
+        return text.encode(), list(map(len, names))
+    encoded = [os.fsencode(name) for name in names]
+    return b"".join(encoded), list(map(len, encoded))
+
+
+def _write(out: StrPath, blocks: Iterable[bytes | bytearray], lengths: Sequence[int], names: Sequence[str]) -> None:
     def write(file: IO[bytes]) -> None:
         file.write(_MAGIC)
         for block in blocks:
             file.write(block)
-        encoded = [os.fsencode(name) for name in names]
-        file.writelines(encoded)
-        sizes = np.asarray([len(_MAGIC), *lengths, *map(len, encoded)], np.uint64)
-        ends = np.cumsum(sizes, dtype=np.uint64)
-        file.write(ends[1:].tobytes())
-        file.write(_TAIL.pack(len(names), int(ends[-1]), _MAGIC))
+        _write_index(file, lengths, names)
 
     files.write_atomic(Path(out, THUMBNAILS), write, binary=True, durable=False)
+
+
+def _write_index(file: IO[bytes], lengths: Sequence[int], names: Sequence[str]) -> None:
+    """Write what comes after the JPEGs."""
+    encoded, name_lengths = _encoded(names)
+    file.write(encoded)
+    ends = np.cumsum(np.asarray([len(_MAGIC), *lengths, *name_lengths], np.uint64), dtype=np.uint64)
+    file.write(ends[1:].tobytes())
+    file.write(_TAIL.pack(len(names), int(ends[-1]), _MAGIC))

@@ -9,17 +9,20 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from labelimg.clusterimg.record import Record, record_tables, write_record
 from labelimg.clusterimg.thumbnails import THUMBNAILS, Collected
+from labelimg.thumbnail import Thumbnail
 
 
 def jpeg(k: int, size: int = 40) -> bytes:
     """A small picture of one colour, another for each k."""
     colour = np.full((size, size, 3), ((37 * k) % 256, (91 * k) % 256, (153 * k) % 256), np.uint8)
-    return cv2.imencode(".jpg", colour)[1].tobytes()
+    thumbnail = Thumbnail()
+    thumbnail.size = size, size
+    thumbnail.of_pixels(colour)
+    return thumbnail.jpeg
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

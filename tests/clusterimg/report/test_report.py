@@ -6,6 +6,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import numpy as np
@@ -25,11 +26,18 @@ from labelimg.clusterimg.thumbnails import Thumbnails
 from pictures import photograph, save
 
 
-def data_of(page: Path) -> dict[str, object]:
+def data_of(page: Path) -> dict[str, Any]:
     text = page.read_text("utf-8")
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
     assert found is not None
     return json.loads(found[1])  # type: ignore[no-any-return]
+
+
+def images_of(data: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Name, URL and JPEG of the images in the page."""
+    names, urls, jpegs = data["first"][:3]
+    told = [urls + name for name in names] if isinstance(urls, str) else urls
+    return list(zip(names, told, jpegs, strict=True))
 
 
 def every_file(out: Path) -> dict[str, bytes]:
@@ -70,10 +78,10 @@ def test_what_the_page_knows_is_what_the_tables_say(album, tmp_path):
         [f"cluster_{k}", len(images)] for k, images in enumerate(result.clusters)
     ]
     assert (data["images"], data["outliers"]) == (len(result.images), len(result.outliers))
-    names = [image[0] for image in data["first"]]
+    names = [image[0] for image in images_of(data)]
     shown = [image.relative_to(album).as_posix() for images in (*result.clusters, result.outliers) for image in images]
     assert sorted(names) == sorted(shown)
-    for image in data["first"]:
+    for image in images_of(data):
         linked = Path(os.fsdecode(bytes(out) + b"/" + unquote_to_bytes(image[1])))
         assert linked.read_bytes() == (album / image[0]).read_bytes()
     with Thumbnails.open(out) as thumbnails:
@@ -101,8 +109,8 @@ def test_links_lead_to_the_files_for_every_transfer(tmp_path, transfer):
     out = tmp_path / "out"
     labelimg.cluster(tmp_path / "in", out=out, transfer=transfer)
     data = data_of(out / "report.html")
-    assert len(data["first"]) == len(names)
-    for image in data["first"]:
+    assert len(images_of(data)) == len(names)
+    for image in images_of(data):
         assert re.fullmatch(r"[A-Za-z0-9_.~/%-]*", image[1])
         assert Path(os.fsdecode(bytes(out) + b"/" + unquote_to_bytes(image[1]))).read_bytes() in contents.values()
 
@@ -184,13 +192,13 @@ def test_more_images_than_a_part_come_in_parts(tmp_path):
     labelimg.write_report(out)
     data = data_of(out / "report.html")
     n = HEADS + 25 + PART
-    assert (data["parts"], data["images"], len(data["first"])) == (True, n, PART)
+    assert (data["parts"], data["images"], len(images_of(data))) == (True, n, PART)
     parts = sorted(path.name for path in (out / "report_parts").iterdir())
     assert parts == ["names.js", "pairs.js", "part_1.js"]
     text = (out / "report_parts/part_1.js").read_text("ascii")
     run, content = re.fullmatch(r'labelimg\("([0-9a-f]{16})",(.*)\);\n', text, re.DOTALL).groups()  # type: ignore[union-attr]
     assert run == data["run"]
-    assert [image[0] for image in data["first"]] + [image[0] for image in json.loads(content)] == json.loads(
+    assert data["first"][0] + json.loads(content)[0] == json.loads(
         (out / "report_parts/names.js").read_text("ascii")[len('labelimg("0123456789abcdef",') : -3]
     )
 
@@ -248,7 +256,7 @@ def test_missing_thumbnails_are_made_from_where_the_images_are_now(album, tmp_pa
     told: list[tuple[int, int]] = []
     labelimg.write_report(out, threads=2, progress=lambda *at: told.append(at))
     assert told[-1] == (9, 9)
-    assert all(image[2] for image in data_of(out / "report.html")["first"])
+    assert all(image[2] for image in images_of(data_of(out / "report.html")))
     labelimg.write_report(out, progress=lambda *at: pytest.fail("decoded again"))
 
 
@@ -257,7 +265,7 @@ def test_an_image_that_is_gone_has_no_thumbnail_and_stays_listed(album, tmp_path
     labelimg.cluster(album, out=out, report=False)
     (out / "results/outliers/moon.png").unlink()
     labelimg.write_report(out)
-    assert [image[0] for image in data_of(out / "report.html")["first"] if not image[2]] == ["moon.png"]
+    assert [image[0] for image in images_of(data_of(out / "report.html")) if not image[2]] == ["moon.png"]
 
 
 def test_the_page_follows_a_merge(album, tmp_path):

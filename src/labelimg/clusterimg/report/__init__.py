@@ -105,9 +105,7 @@ def _completed(
 
     outside = may_read(result.out, result.root)
     missing = sorted(
-        (name, row)
-        for row, name in enumerate(result.names)
-        if not thumbnails.get(name) and (outside or result.written[row])
+        (result.names[row], row) for row in thumbnails.missing(result.names) if outside or result.written[row]
     )
     if not missing:
         return thumbnails

@@ -13,11 +13,25 @@
   let clusters = data.clusters, heads = [], tails = [], names = null, turn = 0;
 
   // Images. Slots: the first HEADS images of each cluster, then what is left of each, then the outliers. A part file
-  // holds PART slots; part 0 is in this page. An image is [name, URL, JPEG, width, height, similarity, best, to whom].
+  // holds PART slots; part 0 is in this page. It has columns: names, URLs (or what they begin with), JPEGs,
+  // similarities, the greatest ones, and to whom; null where none is known.
 
   const images = new Map(), partsKept = [];
-  const keep = (from, list) => list.forEach((image, k) => images.set(from + k, image));
-  keep(0, data.first);
+  const at = (column, k) => (column === null ? null : column[k]);
+  function keep(slots, [names, urls, jpegs, similarities, best, whom]) {
+    slots.forEach((slot, k) => images.set(slot, {
+      name: names[k], url: typeof urls === "string" ? urls + names[k] : urls[k], jpeg: jpegs[k],
+      similarity: at(similarities, k), best: at(best, k), whom: at(whom, k),
+    }));
+  }
+  const slotsOfPart = (part) => Array.from({ length: Math.min(PART, data.images - part * PART) }, (_, k) => part * PART + k);
+  keep(slotsOfPart(0), data.first);
+
+  // A JPEG of ours says first, in a comment, how large its picture is.
+  function sizeOf(image) {
+    const said = /^\xff\xd8\xff\xfe..labelimg (\d+)x(\d+)/s.exec(atob(image.jpeg.slice(0, 64)));
+    return said && Number(said[1]) ? [said[1], said[2]] : null;
+  }
 
   function place() {
     let head = 0, tail = clusters.reduce((sum, [, size]) => sum + Math.min(size, HEADS), 0);
@@ -58,7 +72,7 @@
   async function need(slots) {
     const parts = [...new Set(slots.filter((slot) => !images.has(slot)).map((slot) => Math.floor(slot / PART)))];
     for (const part of parts) {
-      keep(part * PART, await load(`part_${part}`));
+      keep(slotsOfPart(part), await load(`part_${part}`));
       partsKept.push(part);
     }
     while (partsKept.length > Math.max(PARTS_KEPT, parts.length)) {
@@ -70,7 +84,7 @@
 
   async function needNames() {
     if (names === null) {
-      const list = data.parts ? await load("names") : data.first.map((image) => image[0]);
+      const list = data.parts ? await load("names") : data.first[0];
       names = list.map((name) => name.toLowerCase());
     }
   }
@@ -96,9 +110,9 @@
 
   function picture(image) {
     const frame = make("span", { className: "frame" });
-    const source = image[2] ? `data:image/jpeg;base64,${image[2]}` : SHOWN.test(image[0]) ? image[1] : "";
+    const source = image.jpeg ? `data:image/jpeg;base64,${image.jpeg}` : SHOWN.test(image.name) ? image.url : "";
     if (source) {
-      const img = make("img", { alt: image[0], src: source, loading: "lazy", decoding: "async" });
+      const img = make("img", { alt: image.name, src: source, loading: "lazy", decoding: "async" });
       img.onerror = () => frame.replaceChildren(make("span", { className: "no" }, "cannot be shown"));
       frame.append(img);
     } else {
@@ -109,19 +123,20 @@
 
   function about(image, stands) {
     const lines = [];
-    if (image[3]) lines.push(`${image[3]} × ${image[4]} pixels`);
+    const size = sizeOf(image);
+    if (size) lines.push(`${size[0]} × ${size[1]} pixels`);
     if (stands) lines.push("the representative: the first image of the cluster");
-    else if (image[5] !== null) lines.push(`${data.similarity} to the representative: ${image[5].toFixed(3)}`);
-    else if (image[6] !== null) {
-      lines.push(`similar to the representative through others; most to ${image[7]}: ${image[6].toFixed(3)}`);
+    else if (image.similarity !== null) lines.push(`${data.similarity} to the representative: ${image.similarity.toFixed(3)}`);
+    else if (image.best !== null) {
+      lines.push(`similar to the representative through others; most to ${image.whom}: ${image.best.toFixed(3)}`);
     }
     return lines;
   }
 
   function link(slot, stands, wanted) {
     const image = images.get(slot);
-    const shown = wanted && !baseName(image[0]).toLowerCase().includes(wanted) ? image[0] : baseName(image[0]);
-    const element = make("a", { className: "image", href: image[1] }, picture(image), marked(shown, wanted));
+    const shown = wanted && !baseName(image.name).toLowerCase().includes(wanted) ? image.name : baseName(image.name);
+    const element = make("a", { className: "image", href: image.url }, picture(image), marked(shown, wanted));
     element.dataset.slot = slot;
     if (stands) element.dataset.stands = "1";
     return element;
@@ -246,16 +261,12 @@
   async function showPairs(panel, kind) {
     const wanted = wantedText();
     let pairs = data.pairs[kind];
-    if (data.parts && pairs.length && !images.has(pairs[0][0])) for (const [slot, image] of await load("pairs")) images.set(slot, image);
-    if (data.parts) {
-      const missing = pairs.flatMap(([a, b]) => [a, b]).filter((slot) => !images.has(slot));
-      if (missing.length) for (const [slot, image] of await load("pairs")) images.set(slot, image);
-    }
-    if (wanted) pairs = pairs.filter(([a, b]) => [a, b].some((slot) => images.get(slot)[0].toLowerCase().includes(wanted)));
+    if (data.parts && pairs.some(([a, b]) => !images.has(a) || !images.has(b))) keep(...await load("pairs"));
+    if (wanted) pairs = pairs.filter(([a, b]) => [a, b].some((slot) => images.get(slot).name.toLowerCase().includes(wanted)));
     const cards = pairs.map(([a, b, similarity, text]) => {
       const words = make("p", {}, make("b", {}, similarity.toFixed(3)), ` ${text}`);
       const card = make("section", { className: "pair" }, link(a, false, wanted), link(b, false, wanted), words);
-      card.setAttribute("aria-label", `${images.get(a)[0]} and ${images.get(b)[0]}`);
+      card.setAttribute("aria-label", `${images.get(a).name} and ${images.get(b).name}`);
       card.tabIndex = -1;
       return card;
     });
@@ -372,8 +383,8 @@
     const image = images.get(slot);
     if (!image) return;
     const lines = [...(extra ? [extra] : []), ...about(image, stands)];
-    const parts = [make("b", {}, image[0]), ...lines.map((line) => make("div", {}, line))];
-    if (withPicture && image[2]) parts.unshift(make("img", { alt: "", src: `data:image/jpeg;base64,${image[2]}` }));
+    const parts = [make("b", {}, image.name), ...lines.map((line) => make("div", {}, line))];
+    if (withPicture && image.jpeg) parts.unshift(make("img", { alt: "", src: `data:image/jpeg;base64,${image.jpeg}` }));
     tip.replaceChildren(...parts);
     tip.hidden = false;
     const box = tip.getBoundingClientRect();

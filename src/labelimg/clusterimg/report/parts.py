@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
+from numpy.typing import NDArray
 
 from labelimg import files
 from labelimg.clusterimg.report.layout import PART, Layout
@@ -25,7 +26,6 @@ from labelimg.clusterimg.report.reading import Result
 from labelimg.clusterimg.tables import REPORT_PARTS
 from labelimg.clusterimg.thumbnails import Thumbnails
 from labelimg.errors import printable
-from labelimg.thumbnail import size_of
 
 _CLUSTERS_IN_PAGE = 500
 _PLAIN = re.compile(r"[A-Za-z0-9_.~/-]*").fullmatch  # what a URL has as it is
@@ -41,32 +41,57 @@ class Images:
         self._same = thumbnails.are_of(result.names)  # mostly: then none has to be looked for
         self._root = relative_url(os.path.relpath(result.root, result.out.absolute())) + "/"
 
-    def of(self, slots: Sequence[int]) -> list[bytes]:
-        """Of each slot [name, URL, JPEG as base64, width, height, similarity, greatest similarity, to whom] in JSON."""
-        names, layout = self._result.names, self._layout
-        rows = layout.rows[np.asarray(slots, np.int64)]
-        jpegs = self._thumbnails.get_many(rows) if self._same else map(self._thumbnails.get, (names[k] for k in rows))
-        told = zip(
-            rows.tolist(), jpegs, *(of[rows].tolist() for of in (layout.direct, layout.best, layout.other)), strict=True
+    def of(self, slots: Sequence[int]) -> bytes:
+        """What the script knows of the images of these slots, in JSON: lists as long as `slots`.
+
+        Names; URLs; thumbnails as base64; similarities; greatest similarities, and to whom. In place of the URLs may be
+        what names begin with as URLs, and null in place of a list that would say nothing.
+        """
+        layout, rows = self._layout, self._layout.rows[np.asarray(slots, np.int64)]
+        names = [self._result.names[row] for row in rows.tolist()]
+        jpegs = self._thumbnails.get_many(rows) if self._same else map(self._thumbnails.get, names)
+        pictures = b'","'.join([b2a_base64(jpeg or b"", newline=False) for jpeg in jpegs])
+        columns = [
+            printable_list(names),
+            self._urls(rows.tolist(), names),
+            b'["%b"]' % pictures if names else b"[]",
+            _numbers(layout.direct[rows]),
+            _numbers(layout.best[rows]),
+            self._whom(layout.other[rows].tolist()),
+        ]
+        return b"[" + b",\n".join(columns) + b"]"
+
+    def _urls(self, rows: list[int], names: list[str]) -> bytes:
+        written = [self._result.written[row] for row in rows]
+        if not any(written) and _PLAIN("".join(names)):
+            return quoted(self._root).encode()
+        told = (
+            relative_url(there) if there else self._root + relative_url(name)
+            for there, name in zip(written, names, strict=True)
         )
-        return [self._told(row, jpeg or b"", *others) for row, jpeg, *others in told]
+        return _json(list(told))
 
-    def _told(self, row: int, jpeg: bytes, direct: float, best: float, other: int) -> bytes:
-        name = quoted(printable(self._result.names[row]))
-        width, height = size_of(jpeg) if jpeg else (0, 0)
-        whom = "null" if other < 0 else quoted(printable(self._result.names[other]))
-        before = f'[{name},"{self.url(row)}","'
-        after = f'",{width},{height},{_number(direct)},{_number(best)},{whom}]'
-        return b"".join([before.encode(), b2a_base64(jpeg, newline=False), after.encode()])
-
-    def url(self, row: int) -> str:
-        """Where the file of an image is, relative to the page."""
-        written = self._result.written[row]
-        return relative_url(written) if written else self._root + relative_url(self._result.names[row])
+    def _whom(self, others: list[int]) -> bytes:
+        if max(others, default=-1) < 0:
+            return b"null"
+        return _json([None if other < 0 else printable(self._result.names[other]) for other in others])
 
 
-def _array(parts: Sequence[bytes]) -> bytes:
-    return b"[" + b",\n".join(parts) + b"]"
+def printable_list(names: list[str]) -> bytes:
+    """Names in JSON, as they are shown."""
+    return _json(names if "".join(names).isprintable() else [printable(name) for name in names])
+
+
+def _numbers(values: NDArray[np.float64]) -> bytes:
+    known = ~np.isnan(values)
+    if not known.any():
+        return b"null"
+    rounded = np.round(values, 4).tolist()
+    return _json([value if there else None for value, there in zip(rounded, known.tolist(), strict=True)])
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def relative_url(path: str) -> str:
@@ -82,8 +107,8 @@ def begins_part(start: bytes) -> bool:
 def digest(result: Result, layout: Layout) -> str:
     """What tells the parts of one report from those of another."""
     told = blake2b(digest_size=8)
-    for name, written in zip(result.names, result.written, strict=True):
-        told.update(name.encode(errors="surrogateescape") + b"\0" + written.encode(errors="surrogateescape") + b"\0")
+    for names in (result.names, result.written):
+        told.update("\0".join([*names, ""]).encode(errors="surrogateescape"))
     for array in (layout.rows, result.cluster, result.pairs.similarity, layout.misses.i, layout.misses.j):
         told.update(np.ascontiguousarray(array).tobytes())
     return told.hexdigest()
@@ -111,7 +136,7 @@ def page_data(result: Result, layout: Layout, images: Images, texts: dict[str, A
         "map": _map(result, layout) if n <= PART else None,
         **texts,
     }
-    return data, _array(images.of(range(min(n, PART))))
+    return data, images.of(range(min(n, PART)))
 
 
 def write_parts(result: Result, layout: Layout, images: Images, run: str) -> Iterator[str]:
@@ -128,17 +153,16 @@ def write_parts(result: Result, layout: Layout, images: Images, run: str) -> Ite
         return path.as_posix()
 
     for part in range(1, -(-n // PART)):
-        yield write(f"part_{part}", _array(images.of(range(part * PART, min(n, (part + 1) * PART)))))
-    yield write("names", _array([quoted(printable(result.names[row])).encode() for row in layout.rows.tolist()]))
+        yield write(f"part_{part}", images.of(range(part * PART, min(n, (part + 1) * PART))))
+    yield write("names", printable_list([result.names[row] for row in layout.rows.tolist()]))
     clusters = list(_clusters(result, layout))
     if len(clusters) > _CLUSTERS_IN_PAGE:
-        yield write("clusters", json.dumps(clusters, separators=(",", ":")).encode())
+        yield write("clusters", _json(clusters))
     rows = {row for pairs in (layout.links, layout.misses) for row in (*pairs.i.tolist(), *pairs.j.tolist())}
     slots = sorted(int(layout.slots[row]) for row in rows)
-    told = zip(slots, images.of(slots), strict=True)
-    yield write("pairs", _array([b"[%d,%b]" % (slot, image) for slot, image in told]))
+    yield write("pairs", b"[%b,\n%b]" % (_json(slots), images.of(slots)))
     if result.places is not None:
-        yield write("map", json.dumps(_map(result, layout), separators=(",", ":")).encode())
+        yield write("map", _json(_map(result, layout)))
 
 
 def _clusters(result: Result, layout: Layout) -> Iterator[list[Any]]:
@@ -186,7 +210,3 @@ def _map(result: Result, layout: Layout) -> dict[str, list[int]] | None:
     whole = np.full(places.shape, -1, np.int64)
     whole[known] = np.rint(((places[known] - middle) / wide + 0.5) * 4095)
     return {"x": whole[:, 0].tolist(), "y": whole[:, 1].tolist()}
-
-
-def _number(value: float) -> str:
-    return "null" if math.isnan(value) else f"{value:.4f}"
