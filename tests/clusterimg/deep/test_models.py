@@ -17,8 +17,10 @@ from labelimg.clusterimg.deep.checkpoints import OURS, Checkpoint, read_checkpoi
 from labelimg.clusterimg.deep.devices import device_of, halving
 from labelimg.clusterimg.deep.embedding import Embedder
 from labelimg.clusterimg.deep.extra import need
+from labelimg.clusterimg.deep.fitting import loss_of
 from labelimg.clusterimg.deep.losses import PerceptualLoss
 from labelimg.clusterimg.deep.models import Model, open_model
+from labelimg.clusterimg.deep.training import Training
 from labelimg.errors import MissingExtraError, ModelError, UnreadableImageError, UsageError
 from labelimg.torchvision_loading import import_torchvision, nms
 from pictures import make_numbered, photograph, photographs, truncated_png
@@ -148,6 +150,8 @@ def test_weights_that_are_neither_in_the_cache_nor_to_be_had_are_one_line(tmp_pa
     )
     with pytest.raises(ModelError, match=r"the weights of torchvision:squeezenet1_1 are not in .* --weights FILE"):
         open_model("torchvision:squeezenet1_1")
+    with pytest.raises(ModelError, match=r"the weights of torchvision:vgg19 are not in .* --perceptual-weights FILE"):
+        loss_of(Training(loss="perceptual"))
 
 
 def test_torchvision_models_take_weights_from_a_file_and_from_the_cache(tmp_path, monkeypatch):

@@ -299,7 +299,10 @@ def loss_of(how: Training) -> nn.Module:
         return pixel_loss(how.loss)
     from labelimg.clusterimg.deep.models import open_model
 
-    seer = open_model(how.perceptual_model, weights=how.perceptual_weights)
+    try:
+        seer = open_model(how.perceptual_model, weights=how.perceptual_weights)
+    except ModelError as error:
+        raise ModelError(str(error).replace("--weights FILE", "--perceptual-weights FILE")) from error
     layer = how.perceptual_layer or seer.default_layer
     loss = PerceptualLoss(seer.network if layer is None else seer.body, mean=seer.mean, std=seer.std, layer=layer)
     picture = torch.zeros(1, 3, how.size, how.size)
