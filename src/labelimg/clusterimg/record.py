@@ -168,7 +168,9 @@ def read_pending(out: StrPath) -> Renames | None:
     except (TypeError, ValueError, KeyError) as error:
         raise _damaged(out, "pending.jsonl") from error
     names = [*renames.folders, *(name for pair in renames.moved for name in pair)]
-    if not all(type(name) is str and is_inside(name) for name in names):
+    whole = all(type(name) is str and is_inside(name) for name in names)
+    # An image stays one by its ending, or the next run would not find it.
+    if not whole or any(has_image_ending(old) != has_image_ending(new) for old, new in renames.moved):
         raise _damaged(out, "pending.jsonl")
     return renames
 
