@@ -324,6 +324,7 @@ class GalleryView(QAbstractScrollArea):
 
     def scrollContentsBy(self, dx: int, dy: int) -> None:
         """Only what comes into sight is drawn anew."""
+        self._pictures.wait()
         self.viewport().scroll(0, dy)
         self.dragging.scrolled()
 
@@ -349,6 +350,7 @@ class GalleryView(QAbstractScrollArea):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the headings and images that the rectangle touches."""
+        self._pictures.wait()
         look, area, gallery = theme.current(), event.rect(), self.gallery
         painter = QPainter(self.viewport())
         painter.fillRect(area, QColor(look.window))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 from PySide6.QtCore import QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QPixmap
@@ -22,10 +24,11 @@ _KEPT_BYTES = 200_000_000
 _WAITING = 400  # what is asked for and not shown yet; what was scrolled past is forgotten
 _ENLARGED = 1.3  # how much a picture may be enlarged to fill its room
 _BLURRED = 8.0  # how much a thumbnail may be until what is sharp has come
-_THREADS = 1
+_THREADS = 2
 _SWITCH_S = (
     0.0005  # so long the threads may keep the interpreter while the window waits for it; of itself ten times that
 )
+_QUIET_MS = 1
 _AT_ONCE_S = 0.004  # for pictures that have come, of a frame; the others wait for the next
 
 
@@ -48,8 +51,13 @@ class Pictures(QObject):
         self._closed = False
         self._read: deque[tuple[str, int, QImage | None, bool]] = deque()
         self._told = False
+        self._may_read = Event()
+        self._may_read.set()
+        self._quiet = QTimer(self, singleShot=True, interval=_QUIET_MS)
+        self._quiet.timeout.connect(self._may_read.set)
         self._interval_s = sys.getswitchinterval()
         sys.setswitchinterval(_SWITCH_S)
+        gc.freeze()  # or each full collection goes through the names of all images, a frame and a half for 10,000
         self._came.connect(self._keep_some, Qt.ConnectionType.QueuedConnection)
 
     def get(self, name: str, side: int) -> QPixmap | None:
@@ -74,6 +82,11 @@ class Pictures(QObject):
         side = self._latest.get(name)
         return side is not None and self._known.get((name, side), 0) is None
 
+    def wait(self) -> None:
+        """Begin no picture until the window has nothing else to do: each call of Qt gives the interpreter away."""
+        self._may_read.clear()
+        self._quiet.start()
+
     def try_again(self) -> None:
         """What could not be read may lie elsewhere by now."""
         for key in [key for key, pixmap in self._known.items() if pixmap is None]:
@@ -88,12 +101,15 @@ class Pictures(QObject):
     def close(self) -> None:
         """Read no more."""
         sys.setswitchinterval(self._interval_s)
+        gc.unfreeze()
         self._closed = True
         self._wanted.clear()
+        self._may_read.set()
         self._pool.shutdown(cancel_futures=True)
         self._thumbnails.close()
 
     def _take(self) -> None:
+        self._may_read.wait()
         try:
             (name, side), _ = self._wanted.popitem()  # what was asked for last is in sight now
         except KeyError:
@@ -113,6 +129,7 @@ class Pictures(QObject):
         """
         jpeg = self._thumbnails.get(name)
         kept = QImage.fromData(jpeg) if jpeg else QImage()
+        self._may_read.wait()
         if not kept.isNull():
             is_sharp = _factor(kept, side) <= _ENLARGED
             yield _fitted(kept, side, most=_BLURRED), is_sharp
