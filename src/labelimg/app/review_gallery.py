@@ -330,6 +330,7 @@ class GalleryView(QAbstractScrollArea):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """As many columns as there is room for."""
+        self._pictures.wait()
         super().resizeEvent(event)
         if self.viewport().width() != self.gallery.width:
             self.show_sections(self.gallery.sections, self._titles, self._changed)
