@@ -166,6 +166,15 @@ def measure(out: Path) -> None:
     report("scrolling, a frame of 40 pixels", frames, FRAME_MS)
     jumps = [timed(lambda k=k: bar.setValue(bar.maximum() * ((7 * k) % 50) // 50)) for k in range(60)]
     report("jumping anywhere, a frame", jumps, 2 * FRAME_MS)
+    pages = []
+    for k in range(20):  # as somebody who stops to look: until nothing of the page is missing
+        begun = time.perf_counter()
+        bar.setValue(bar.maximum() * ((7 * k + 3) % 20) // 20 + 37 * k)
+        app.processEvents()
+        while not controller.pictures.is_idle:
+            app.processEvents()
+        pages.append(1000 * (time.perf_counter() - begun))
+    report("a page elsewhere, with all its thumbnails", pages, 250)
     bar.setValue(0)
     settle()
     rows = gallery.gallery.sections[0].rows[:500]

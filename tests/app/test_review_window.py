@@ -726,7 +726,7 @@ def test_a_thumbnail_that_is_small_for_its_room_is_followed_by_a_sharp_picture(
 
 def test_what_could_not_be_read_is_tried_again_once_files_have_moved(person: Person):
     pictures, name = person.controller.pictures, "moon.png"
-    pictures._read.emit(name, 77, None, True)  # as of a file that is being renamed just now
+    pictures._keep(name, 77, None, True)  # as of a file that is being renamed just now
     assert pictures.is_unreadable(name)
     person.choose("coffee.png")
     person.key(Qt.Key.Key_N)

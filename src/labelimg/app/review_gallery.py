@@ -324,11 +324,13 @@ class GalleryView(QAbstractScrollArea):
 
     def scrollContentsBy(self, dx: int, dy: int) -> None:
         """Only what comes into sight is drawn anew."""
+        self._pictures.wait()
         self.viewport().scroll(0, dy)
         self.dragging.scrolled()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """As many columns as there is room for."""
+        self._pictures.wait()
         super().resizeEvent(event)
         if self.viewport().width() != self.gallery.width:
             self.show_sections(self.gallery.sections, self._titles, self._changed)
@@ -349,6 +351,7 @@ class GalleryView(QAbstractScrollArea):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the headings and images that the rectangle touches."""
+        self._pictures.wait()
         look, area, gallery = theme.current(), event.rect(), self.gallery
         painter = QPainter(self.viewport())
         painter.fillRect(area, QColor(look.window))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Lock
 
 from PySide6.QtCore import QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QPixmap
@@ -22,10 +24,11 @@ _KEPT_BYTES = 200_000_000
 _WAITING = 400  # what is asked for and not shown yet; what was scrolled past is forgotten
 _ENLARGED = 1.3  # how much a picture may be enlarged to fill its room
 _BLURRED = 8.0  # how much a thumbnail may be until what is sharp has come
-_THREADS = 1
+_THREADS = 2
 _SWITCH_S = (
     0.0005  # so long the threads may keep the interpreter while the window waits for it; of itself ten times that
 )
+_QUIET_MS = 1
 _AT_ONCE_S = 0.004  # for pictures that have come, of a frame; the others wait for the next
 
 
@@ -40,6 +43,8 @@ class Pictures(QObject):
         self._thumbnails = thumbnails
         self._path_of = path_of
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="labelimg-thumbnail")
+        self._lock = Lock()
+        self._busy = 0  # threads that read
         self._wanted: OrderedDict[Key, None] = OrderedDict()
         self._coming: set[Key] = set()  # what is being read just now
         self._known: OrderedDict[Key, QPixmap | None] = OrderedDict()
@@ -48,9 +53,16 @@ class Pictures(QObject):
         self._closed = False
         self._read: deque[tuple[str, int, QImage | None, bool]] = deque()
         self._told = False
+        self._may_read = Event()
+        self._may_read.set()
+        self._quiet = QTimer(self, singleShot=True, interval=_QUIET_MS)
+        self._quiet.timeout.connect(self._may_read.set)
         self._interval_s = sys.getswitchinterval()
         sys.setswitchinterval(_SWITCH_S)
-        self._came.connect(self._keep_some, Qt.ConnectionType.QueuedConnection)
+        gc.freeze()  # or each full collection goes through the names of all images, a frame and a half for 10,000
+        self._arrivals = QTimer(self, singleShot=True, interval=_QUIET_MS)
+        self._arrivals.timeout.connect(self._keep_some)
+        self._came.connect(self._arrivals.start, Qt.ConnectionType.QueuedConnection)
 
     def get(self, name: str, side: int) -> QPixmap | None:
         """The picture of a name for a room of this width, if it is at hand.
@@ -62,10 +74,14 @@ class Pictures(QObject):
             self._known.move_to_end(key)
             return self._known[key]
         if key not in self._wanted and key not in self._coming and not self._closed:
-            self._wanted[key] = None
-            while len(self._wanted) > _WAITING:
-                self._wanted.popitem(last=False)
-            self._pool.submit(self._take)
+            with self._lock:
+                self._wanted[key] = None
+                while len(self._wanted) > _WAITING:
+                    self._wanted.popitem(last=False)
+                starts = self._busy < _THREADS
+                self._busy += starts
+            if starts:
+                self._pool.submit(self._take)
         other = self._latest.get(name)
         return None if other is None else self._known.get((name, other))
 
@@ -73,6 +89,11 @@ class Pictures(QObject):
         """Whether the picture was tried and cannot be read."""
         side = self._latest.get(name)
         return side is not None and self._known.get((name, side), 0) is None
+
+    def wait(self) -> None:
+        """Begin no picture until the window has nothing else to do: each call of Qt gives the interpreter away."""
+        self._may_read.clear()
+        self._quiet.start()
 
     def try_again(self) -> None:
         """What could not be read may lie elsewhere by now."""
@@ -88,23 +109,36 @@ class Pictures(QObject):
     def close(self) -> None:
         """Read no more."""
         sys.setswitchinterval(self._interval_s)
+        gc.unfreeze()
         self._closed = True
-        self._wanted.clear()
+        self._arrivals.stop()
+        with self._lock:
+            self._wanted.clear()
+        self._may_read.set()
         self._pool.shutdown(cancel_futures=True)
         self._thumbnails.close()
 
     def _take(self) -> None:
+        """Read what is wanted until nothing is."""
         try:
-            (name, side), _ = self._wanted.popitem()  # what was asked for last is in sight now
-        except KeyError:
-            return
-        self._coming.add((name, side))
-        for image, is_last in self._images(name, side):
-            if not self._closed:
-                self._read.append((name, side, image, is_last))
-                if not self._told:
-                    self._told = True
-                    self._came.emit()
+            while self._may_read.wait() and (key := self._next()) is not None:
+                for image, is_last in self._images(*key):
+                    self._read.append((*key, image, is_last))
+                    if not self._told and not self._closed:
+                        self._told = True
+                        self._came.emit()
+        except BaseException:
+            self._busy -= 1
+            raise
+
+    def _next(self) -> Key | None:
+        with self._lock:
+            if not self._wanted:
+                self._busy -= 1
+                return None
+            key, _ = self._wanted.popitem()  # what was asked for last is in sight now
+            self._coming.add(key)
+            return key
 
     def _images(self, name: str, side: int) -> Iterator[tuple[QImage | None, bool]]:
         """The run's thumbnail, enlarged if it is small for the room; then what is sharp, where that is not.
@@ -113,6 +147,7 @@ class Pictures(QObject):
         """
         jpeg = self._thumbnails.get(name)
         kept = QImage.fromData(jpeg) if jpeg else QImage()
+        self._may_read.wait()
         if not kept.isNull():
             is_sharp = _factor(kept, side) <= _ENLARGED
             yield _fitted(kept, side, most=_BLURRED), is_sharp
@@ -129,13 +164,12 @@ class Pictures(QObject):
     def _keep_some(self) -> None:
         """Keep what has come, as much as there is time for in a frame; a jump brings a page of them at once."""
         begun = time.perf_counter()
-        self._told = False
-        while self._read and not self._closed:
+        while self._read and time.perf_counter() - begun < _AT_ONCE_S:
             self._keep(*self._read.popleft())
-            if time.perf_counter() - begun > _AT_ONCE_S and self._read:
-                self._told = True
-                QTimer.singleShot(1, self, self._keep_some)
-                return
+        self._told = False
+        if self._read:
+            self._told = True
+            self._arrivals.start()
 
     def _keep(self, name: str, side: int, image: QImage | None, is_last: bool) -> None:
         if is_last:
