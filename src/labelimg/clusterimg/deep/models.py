@@ -162,7 +162,7 @@ def _torchvision_weights(name: str, pretrained: Any) -> Mapping[str, Tensor]:
         except (URLError, OSError, RuntimeError) as error:
             raise ModelError(
                 f"the weights of torchvision:{name} are not in {printable(file.parent)} and cannot be downloaded: give "
-                f"them in a file (--weights, of train --perceptual-weights), or put {pretrained.url} there"
+                f"them with --weights FILE, or put {pretrained.url} there"
             ) from error
     return _weights_in(file)
 
@@ -181,8 +181,7 @@ def _timm(name: str, weights: str | os.PathLike[str] | None) -> Model:
         body = timm.create_model(name, pretrained=weights is None, num_classes=0)
     except Exception as error:  # what its hub raises without a network is of many types
         raise ModelError(
-            f"the weights of timm:{name} are not in the cache and cannot be downloaded: give them in a file "
-            "(--weights, of train --perceptual-weights)"
+            f"the weights of timm:{name} are not in the cache and cannot be downloaded: give them with --weights FILE"
         ) from error
     whole = f"timm:{name}"
     if weights is not None:
