@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from labelimg import files
+from labelimg import files, kernel_calls
 from labelimg.errors import OutputError, TransferError
 from labelimg.lock import Lock
 
@@ -179,7 +179,7 @@ def test_a_moved_link_that_leads_nowhere(tmp_path):
 @pytest.mark.parametrize("with_renameat2", [True, False])
 def test_nothing_is_overwritten(source, tmp_path, mode, with_renameat2, monkeypatch):
     if not with_renameat2:
-        monkeypatch.setattr(files, "_renameat2", lambda: None)
+        monkeypatch.setattr(kernel_calls, "_renameat2", lambda: None)
     target = tmp_path / "out/a.jpg"
     target.write_text("somebody's")
     with pytest.raises(TransferError, match="already something of that name"):
@@ -199,7 +199,7 @@ def test_a_link_that_leads_nowhere_is_not_overwritten(source, tmp_path, mode):
 
 @pytest.mark.parametrize("mode", ["copy", "move"])
 def test_without_renameat2_the_result_is_the_same(source, tmp_path, mode, monkeypatch):
-    monkeypatch.setattr(files, "_renameat2", lambda: lambda source, target: errno.EINVAL)
+    monkeypatch.setattr(kernel_calls, "_renameat2", lambda: lambda source, target: errno.EINVAL)
     files.transfer(source, tmp_path / "out/a.jpg", mode)
     assert (tmp_path / "out/a.jpg").stat().st_size == 300_000
     assert source.exists() == (mode == "copy")

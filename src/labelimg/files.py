@@ -7,7 +7,6 @@ and a rename puts it in place. Nothing here replaces a file except `write_atomic
 from __future__ import annotations
 
 import errno
-import functools
 import os
 import re
 import shutil
@@ -21,6 +20,8 @@ from typing import IO, Any, Literal
 
 from labelimg.errors import LabelimgError, OutputError, TransferError
 from labelimg.errors import printable as printable
+from labelimg.kernel_calls import copy_bytes, renamed_to_free_name
+from labelimg.kernel_calls import sync_folder as sync_folder
 
 StrPath = str | os.PathLike[str]
 Content = str | bytes | Callable[[IO[Any]], object]
@@ -40,7 +41,6 @@ _CAUSES = {
     errno.EEXIST: "there is already something of that name",
 }
 _STOPPING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
-_NO_KERNEL_COPY = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF}
 
 
 def _operation(name: str, path: StrPath) -> None:
@@ -307,16 +307,6 @@ def is_leftover(name: str) -> bool:
     return _LEFTOVER.fullmatch(name) is not None
 
 
-def sync_folder(folder: StrPath) -> None:
-    """Make the names in the folder survive a power cut; silently nothing where folders cannot be flushed."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
 def link_made_absolute(source: StrPath, text: str) -> str:
     """Where a link at `source` that reads `text` leads: an absolute path, its folder resolved."""
     return str(_place(Path(source).absolute().parent / text))
@@ -399,33 +389,12 @@ def _remove_source(source: Path, target: Path) -> None:
 
 
 def _rename_to_free_name(source: StrPath, target: StrPath) -> None:
-    call = _renameat2()
-    code = errno.ENOSYS if call is None else call(os.fsencode(source), os.fsencode(target))
-    if code == 0:
+    if renamed_to_free_name(source, target):
         return
-    if code not in (errno.EINVAL, errno.ENOSYS):
-        raise OSError(code, os.strerror(code), str(source))
     # Not every file system can refuse to overwrite. Between our runs the lock keeps this check true.
     if is_there(target):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
     Path(source).rename(target)
-
-
-@functools.cache
-def _renameat2() -> Callable[[bytes, bytes], int] | None:
-    """Linux' rename that fails when the target is there: gives 0 or the errno. None where it is missing."""
-    import ctypes
-
-    function = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if function is None:
-        return None
-    function.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint]
-    here, no_replace = -100, 1  # AT_FDCWD, RENAME_NOREPLACE
-
-    def call(source: bytes, target: bytes) -> int:
-        return 0 if function(here, source, here, target, no_replace) == 0 else ctypes.get_errno()
-
-    return call
 
 
 def _fill(temporary: str, source: StrPath, *, durable: bool = False) -> None:
@@ -440,7 +409,7 @@ def _fill(temporary: str, source: StrPath, *, durable: bool = False) -> None:
         to = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             _operation("write", temporary)
-            if _copy_bytes(from_, to, found.st_size) != found.st_size:
+            if copy_bytes(from_, to, found.st_size) != found.st_size:
                 raise OSError(errno.EIO, "it changed while it was copied")
             if durable:
                 with suppress(PermissionError):  # only the superuser gives files away
@@ -457,23 +426,6 @@ def _fill(temporary: str, source: StrPath, *, durable: bool = False) -> None:
             os.close(to)
     finally:
         os.close(from_)
-
-
-def _copy_bytes(from_: int, to: int, size: int) -> int:
-    """Copy `size` bytes, within the kernel and sharing blocks where it can; gives how many there were."""
-    copied = 0
-    try:
-        while copied < size and (count := os.copy_file_range(from_, to, size - copied)):
-            copied += count
-    except OSError as error:
-        if copied or error.errno not in _NO_KERNEL_COPY:
-            raise
-    # Also from file systems that give the call above nothing.
-    block = b""
-    while copied < size and (block := block or os.read(from_, 1 << 20)):
-        written = os.write(to, block)
-        copied, block = copied + written, block[written:]
-    return copied
 
 
 def _same_content(a: Path, b: Path) -> bool:
