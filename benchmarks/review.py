@@ -208,6 +208,7 @@ def measure(out: Path) -> None:
     report("an arrow key", keys, FRAME_MS)
     resizing = [timed(lambda k=k: controller.window.resize(1000 + 8 * k, 820)) for k in range(30)]
     report("resizing the window, a frame", resizing, 2 * FRAME_MS)
+    settle()
     whole = []
     for _ in range(20):
         name = controller.window.zoom.name

@@ -87,13 +87,15 @@ def run(command: list[str]) -> tuple[float, float]:
     return seconds, usage.ru_maxrss / 1024
 
 
-def whole(folder: Path, runs: int, against: str | None) -> None:
-    """The table of whole runs."""
+def whole(folder: Path, runs: int, against: str | None, *, defaults: bool = False) -> None:
+    """The table of whole runs; with `defaults` they find their threshold and leave their page."""
     photos = thousand_photographs(folder)
     paths = [str(path) for path in sorted(photos.iterdir())]
     out = folder / "thousand_clustered"
-    base = [sys.executable, "-m", "labelimg", "cluster", str(photos), "--threshold", "0.9", "--no-cache", "--quiet"]
-    base += ["--out", str(out), "--overwrite", "--no-report"]  # what the page costs: benchmarks/report.py
+    base = [sys.executable, "-m", "labelimg", "cluster", str(photos), "--no-cache", "--quiet"]
+    base += ["--out", str(out), "--overwrite"]
+    if not defaults:
+        base += ["--threshold", "0.9", "--no-report"]
     flags = {"grey 1/4": cv2.IMREAD_REDUCED_GRAYSCALE_4, "grey full": cv2.IMREAD_GRAYSCALE}
     limits: dict[str, list[float]] = {name: [] for name in flags}
     seconds: dict[str, list[float]] = {}
@@ -319,9 +321,10 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=["whole", "kernels", "growth", "memory"], help="which tables")
     parser.add_argument("--runs", type=int, default=5, help="rounds of the whole runs")
     parser.add_argument("--against", metavar="PYTHON", help="the Python of an environment that has imagededup")
+    parser.add_argument("--defaults", action="store_true", help="whole runs with their page, the threshold not given")
     arguments = parser.parse_args()
     if "whole" in arguments.only:
-        whole(arguments.folder, arguments.runs, arguments.against)
+        whole(arguments.folder, arguments.runs, arguments.against, defaults=arguments.defaults)
     if "kernels" in arguments.only:
         kernels(arguments.folder)
     if "growth" in arguments.only:

@@ -126,7 +126,7 @@ def drawing_of(curve: Curve, axes: Axes, threshold: float | None = None, title: 
         marks.append(Stroke(((x, axes.top), (x, axes.bottom)), "line"))
         marks.append(Words(x, axes.bottom + 17, short(number), "faint", anchor="middle"))
     scope = "sample" if curve.sample == curve.count else "folder"
-    label = f"similar pairs expected in the folder of {curve.count:,} images"
+    label = f"similar pairs expected in {curve.count:,} images"
     if scope == "sample":
         label = f"similar pairs among {curve.count:,} images"
     scale = "" if axes.linear else ", logarithmic"

@@ -431,5 +431,7 @@ def test_no_cluster_at_all_says_so(tmp_path, visit):
     out = make_result(tmp_path, [], 3)
     labelimg.write_report(out)
     page = visit(out / "report.html")
-    assert page.locator("#panel-clusters").inner_text().strip() == "No two images are alike."
+    assert page.locator("#panel-outliers .image").count() == 3
+    page.keyboard.press("1")
+    page.wait_for_function("document.getElementById('panel-clusters').innerText.trim() === 'No two images are alike.'")
     assert "No cluster was found: all are outliers." in page.locator(".sentence").inner_text()

@@ -230,7 +230,7 @@
     for (const cluster of ids.slice(start, start + CLUSTERS_A_PAGE)) {
       cards.push(await clusterCard(cluster, matches?.get(cluster) ?? null, wanted));
     }
-    const lead = wanted ? `${counted(total, "cluster")} with “${filter.value.trim()}” in a name` : cards.length ? "" : "No two images are alike.";
+    const lead = wanted ? `${counted(total, "cluster")} with “${filter.value.trim()}” in a name` : cards.length ? "" : data.images ? "No two images are alike." : "No image could be read.";
     return () => {
       panel.replaceChildren(...(lead ? [make("p", { className: "lead" }, lead)] : []), ...cards);
       pager("clusters", pages, panel);
@@ -526,5 +526,6 @@
 
   place();
   const first = location.hash.slice(1);
-  choose(tabs.some((tab) => tab.dataset.kind === first) ? first : tabs[0].dataset.kind);
+  const filled = data.clusterCount ? "clusters" : data.outliers ? "outliers" : data.images ? "clusters" : "unreadable";
+  choose([first, filled, "clusters"].find((kind) => tabs.some((tab) => tab.dataset.kind === kind)));
 })();
