@@ -2,10 +2,11 @@
 
     python benchmarks/datasets.py --out DIR photos digits
     python benchmarks/quality.py DIR [photos] [digits] [--methods ssim,orb] [--set orb.good_bits=24]
+    python benchmarks/quality.py DIR [photos] [digits] --auto [--each]
 
 For every method and data set: a row for each threshold, and the best. Then what `labelimg.cluster` gives at the
-method's own threshold at batch sizes of 50, 200 and all images. How good the threshold is that is found where none is
-given, thresholds.py measures. Features and pairs are the package's own.
+method's own threshold at batch sizes of 50, 200 and all images. With --auto: how good the threshold is that is found
+where none is given, of the sets and their subsets (thresholds.py). Features and pairs are the package's own.
 """
 
 from __future__ import annotations
@@ -77,6 +78,8 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="data sets (default: photos digits)")
     parser.add_argument("--methods", default=",".join(NAMES), help="methods, by comma")
     parser.add_argument("--set", action="append", default=[], metavar="METHOD.PARAMETER=N", help="try a parameter")
+    parser.add_argument("--auto", action="store_true", help="the threshold that is found, in place of all of these")
+    parser.add_argument("--each", action="store_true", help="with --auto, a row for each subset")
     parser.add_argument("--brief", action="store_true", help="the best threshold of each alone")
     arguments = parser.parse_args()
     parameters: dict[str, dict[str, object]] = {}
@@ -84,6 +87,11 @@ def main() -> None:
         key, value = text.split("=")
         parameters.setdefault(key.split(".")[0], {})[key.split(".")[1]] = int(value)
     names = arguments.names or ["photos", "digits"]
+    if arguments.auto:
+        from thresholds import print_quality
+
+        print_quality(arguments.folder, names, arguments.methods.split(","), arguments.each)
+        return
     print("| data set | method | threshold | precision | recall | F1 | ARI | F1 >= 0.99 |")
     print("|---|---|---|---|---|---|---|---|")
     for name in names:

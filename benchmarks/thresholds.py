@@ -10,9 +10,11 @@ A subset is a table's row with --each, else a part of a mean:
 full      all images                                  many    the groups of two or more, without single images
 few       2, 3 and 5 groups of two or more, twice     pairs   at most two images of a group
 sparse    5 groups, and one image of all others       none    one image of each group: no duplicates at all
-one       one group alone, three times
+one       one group alone, three times             alone   3 to 45 images of as many groups, 14 times
 
-The best F1 is that of the best threshold of all there are, for this very subset.
+The best F1 is that of the best threshold of all there are, for this very subset. The last columns: pairs that are
+together where there are no duplicates at all; and how many of the few images alone have any. quality.py --auto prints
+the same tables.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from labelimg.clusterimg.linkage import link
 from labelimg.clusterimg.methods import NAMES, make_method
 from labelimg.clusterimg.pairs import components
 from labelimg.clusterimg.suggestion import sample_for, suggest
-from labelimg.clusterimg.threshold import Similarities, choose_rows, curve_of, sample_similarities
+from labelimg.clusterimg.threshold import choose_rows, curve_of, sample_similarities
 from quality import load
 
 Rows = NDArray[np.int64]
@@ -83,6 +85,11 @@ def subsets(truth: Rows) -> Iterator[tuple[str, Rows]]:
         yield "none", at_most(whole, 1)
     for _ in range(3):
         yield "one", of(rng.choice(several, 1))
+    if len(several) < len(every):
+        single = np.unique(truth, return_index=True)[1]
+        for size in (3, 4, 6, 9, 14, 25, 45):
+            for _ in range(2):
+                yield "alone", np.sort(rng.choice(single, size, replace=False))
 
 
 def f1_of(truth: Rows, labels: Rows) -> tuple[float, int]:
@@ -107,9 +114,7 @@ def rows_of(name: str, folder: Path, data: str) -> list[Row]:
         linkage = link(len(chosen), pairs.i, pairs.j, pairs.similarity)
         levels = np.unique(np.r_[linkage.level - 1e-9, 1.0])
         best = max(f1_of(own, linkage.labels(int(k)))[0] for k in np.unique(linkage.joins(levels)))
-        whole = Similarities(np.arange(len(chosen)), len(chosen), pairs.similarity)
-        fits = len(pairs) == len(chosen) * (len(chosen) - 1) // 2 and len(chosen) <= method.looked_at
-        found = suggest(whole if fits else sample_for(features, method, threads=2), method)
+        found = suggest(sample_for(features, method, threads=2), method)
         f1, false = f1_of(own, linkage.labels(int(linkage.joins(np.array([found.threshold]))[0])))
         rows.append(Row(subset, len(chosen), best, f1, false, found.threshold, found.reason))
     return rows
@@ -121,8 +126,8 @@ def print_quality(folder: Path, names: list[str], methods: list[str], each: bool
         print("| method | data set | subset | images | threshold | F1 | best F1 | false pairs | reason |")
         print("|---|---|---|---|---|---|---|---|---|")
     else:
-        print("| method | data set | F1, full | best | mean loss | worst loss | at | false pairs without duplicates |")
-        print("|---|---|---|---|---|---|---|---|")
+        print("| method | data set | F1, full | best | mean loss | worst loss | at | false, none | false, alone |")
+        print("|---|---|---|---|---|---|---|---|---|")
     for method in methods:
         for data in names:
             rows = rows_of(method, folder, data)
@@ -130,13 +135,15 @@ def print_quality(folder: Path, names: list[str], methods: list[str], each: bool
                 cells = (method, data, row.subset, row.images, f"{row.threshold:.3f}", f"{row.f1:.3f}")
                 print("|", " | ".join(map(str, (*cells, f"{row.best:.3f}", row.false_pairs, row.reason))), "|")
             if not each:
-                some = [row for row in rows if row.subset != "none"]
+                some = [row for row in rows if row.subset not in ("none", "alone")]
                 loss = [row.best - row.f1 for row in some]
                 worst = some[int(np.argmax(loss))]
                 none = [f"{row.false_pairs} of {row.images}" for row in rows if row.subset == "none"]
+                alone = [row.false_pairs > 0 for row in rows if row.subset == "alone"]
+                right = f"{sum(alone)} of {len(alone)}" if alone else ""
                 numbers = (f"{rows[0].f1:.3f}", f"{rows[0].best:.3f}", f"{np.mean(loss):.3f}", f"{max(loss):.3f}")
                 where = f"{worst.subset}, {worst.images} images"
-                print("|", " | ".join((method, data, *numbers, where, none[0] if none else "")), "|", flush=True)
+                print("|", " | ".join((method, data, *numbers, where, none[0] if none else "", right)), "|", flush=True)
 
 
 def clouds(rng: np.random.Generator, count: int, side: int) -> NDArray[np.float64]:

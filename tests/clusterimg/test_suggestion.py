@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 import labelimg
-from labelimg.clusterimg import suggestion
 from labelimg.clusterimg.features import Features, features_of
-from labelimg.clusterimg.linkage import link
 from labelimg.clusterimg.methods import NAMES, make_method
 from labelimg.clusterimg.methods.base import Method
+from labelimg.clusterimg.nearest import nearest
 from labelimg.clusterimg.pairs import components
 from labelimg.clusterimg.suggestion import Suggestion, sample_for, suggest
 from labelimg.clusterimg.threshold import Similarities
@@ -47,6 +46,16 @@ def of_bits(bits: np.ndarray) -> Features:
     return features_of(list(np.packbits(filled, axis=1, bitorder="little").view(np.uint64)), np.uint64)
 
 
+def of_noise(name: str, count: int) -> Features:
+    method = make_method(name)
+    rng = np.random.default_rng(0)
+    width, height = method.shrink.target(96, 64)
+    shape = (height, width, 3) if method.shrink.colour else (height, width)
+    return features_of(
+        [method.feature(rng.integers(0, 256, shape).astype(np.uint8)) for _ in range(count)], method.dtype
+    )
+
+
 def false_and_missed(features: Features, truth: np.ndarray, threshold: float) -> tuple[int, int]:
     labels = components(len(features), HASH.similar_pairs(features, threshold))
     upper = np.triu_indices(len(features), 1)
@@ -55,7 +64,7 @@ def false_and_missed(features: Features, truth: np.ndarray, threshold: float) ->
 
 
 def test_few_images_get_the_methods_own():
-    for count in (0, 1, 2, 9):
+    for count in (0, 1, 2):
         found = suggest_for(hashes(count)[0], HASH)
         assert found.threshold == HASH.default_threshold
         assert "too few" in found.reason
@@ -87,7 +96,7 @@ def test_two_groups_that_resemble_each_other_count_once_by_chance(seed):
     assert false_and_missed(features, np.array(truth), found.threshold) == (0, 0)
 
 
-def test_without_a_gap_some_dozen_images_get_the_methods_own():
+def test_a_chain_without_a_gap_gets_the_methods_own():
     # Each image is four random bits from the one before: nothing separates like from unlike.
     rng = np.random.default_rng(2)
     bits = np.zeros((60, 144), np.uint8)
@@ -96,27 +105,66 @@ def test_without_a_gap_some_dozen_images_get_the_methods_own():
         bits[k, rng.choice(144, 4, replace=False)] ^= 1
     found = suggest_for(of_bits(bits), HASH)
     assert found.threshold == HASH.default_threshold
-    assert "no clear gap" in found.reason
 
 
-def test_what_counts_once_is_the_greatest_similarity_of_two_clusters():
-    features, _ = hashes(40, 10, 4, seed=3)
-    sample = sample_for(features, HASH)
-    s = len(sample)
-    square = np.full((s, s), -1.0)
-    i, j = np.triu_indices(s, 1)
-    square[i, j] = square[j, i] = sample.values
-    at = np.array([0.55, 0.6, 0.7, 0.95])
-    edges = np.linspace(sample.values.min(), 1 + 1e-9, suggestion._BINS + 1)
-    place = (np.searchsorted(edges, square, side="right") - 1).astype(np.int16)
-    within, nearest = suggestion._spread(link(s, i.astype(np.int32), j.astype(np.int32), sample.values), place, at)
-    for k, threshold in enumerate(at):
-        labels = components(s, HASH.similar_pairs(features, threshold))
-        names = np.unique(labels)
-        greatest = [place[np.ix_(labels == a, labels == b)].max() for a in names for b in names if a < b]
-        assert nearest[k].tolist() == np.bincount(greatest, minlength=suggestion._BINS).tolist()
-        shared = place[i, j][labels[i] == labels[j]]
-        assert within[k].tolist() == np.bincount(shared, minlength=suggestion._BINS).tolist()
+@pytest.mark.parametrize("name", ["ssim", "tm", "orb"])
+def test_listed_pairs_are_those_and_have_the_similarities_of_the_search(name):
+    method = make_method(name)
+    features = of_noise(name, 30)
+    every = method.similar_pairs(features, -2.0)
+    square = np.full((30, 30), np.nan)
+    square[every.i, every.j] = every.similarity
+    i, j = np.array([0, 0, 3, 3, 3, 28]), np.array([1, 29, 4, 9, 20, 29])
+    for threads in (1, 3):
+        got = method.listed_pairs(features, i, j, threads=threads)
+        assert (got.i.tolist(), got.j.tolist()) == (i.tolist(), j.tolist())
+        assert got.similarity.tolist() == square[i, j].tolist()
+
+
+@pytest.mark.parametrize("name", ["ssim", "tm", "orb"])
+def test_the_nearest_of_each_image_are_twins_and_each_is_compared(name):
+    # 30 pictures of noise, each twice: the twin of every one is among those that it is compared with.
+    method = make_method(name)
+    features = of_noise(name, 30)
+    twice = features.take(np.r_[np.arange(30), np.arange(30)], memory=1 << 30)
+    found = nearest(twice, method, np.arange(60), memory=1 << 30, threads=2)
+    assert found is not None
+    known = dict(
+        zip(zip(found.pairs.i.tolist(), found.pairs.j.tolist(), strict=True), found.pairs.similarity, strict=True)
+    )
+    assert [known[k, k + 30] for k in range(30)] == [pytest.approx(1)] * 30
+    assert (np.bincount(np.r_[found.pairs.i, found.pairs.j], minlength=60) >= 8).all()
+
+
+def test_methods_that_cannot_guess_compare_all_pairs():
+    features, _ = hashes(40)
+    assert nearest(features, HASH, np.arange(40), memory=1 << 30, threads=1) is None
+    assert sample_for(features, HASH).nearest is None
+    few = of_noise("tm", 5)
+    assert nearest(few, make_method("tm"), np.arange(5), memory=1 << 30, threads=1) is None
+
+
+def test_images_of_several_sizes_are_not_guessed():
+    for name in ("ssim", "tm"):
+        method = make_method(name, scale=1.0)
+        shapes = [(70, 80, 3), (80, 70, 3)] * 6 if name == "tm" else [(70, 80), (80, 70)] * 6
+        features = features_of([np.full(shape, 99, np.uint8) for shape in shapes], np.uint8)
+        assert nearest(features, method, np.arange(12), memory=1 << 30, threads=1) is None
+
+
+def test_of_a_sample_all_join_by_those_that_are_most_alike(monkeypatch):
+    # Groups of 3 among 60: of 20 images few twins are left, of all every one is known.
+    method = make_method("tm")
+    rng = np.random.default_rng(1)
+    pictures = [rng.integers(0, 256, (128, 128, 3)).astype(np.uint8) for _ in range(20)]
+    features = features_of([np.roll(picture, k, axis=2) // (k + 1) for picture in pictures for k in range(3)], np.uint8)
+    monkeypatch.setattr(type(method), "looked_at", 20)
+    sample = sample_for(features, method)
+    assert len(sample) == 20
+    assert sample.nearest is not None
+    assert sample.nearest.rows.tolist() == list(range(60))
+    assert set(sample.rows.tolist()) <= set(range(60))
+    assert suggest(sample, method).threshold > 0
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -183,13 +231,7 @@ def test_threads_and_the_order_of_images_change_nothing():
 @pytest.mark.parametrize("name", NAMES)
 def test_every_method_has_a_threshold_for_noise(name):
     method = make_method(name)
-    rng = np.random.default_rng(0)
-    width, height = method.shrink.target(96, 64)
-    shape = (height, width, 3) if method.shrink.colour else (height, width)
-    features = features_of(
-        [method.feature(rng.integers(0, 256, shape).astype(np.uint8)) for _ in range(24)], method.dtype
-    )
-    found = suggest_for(features, method)
+    found = suggest_for(of_noise(name, 24), method)
     assert 0 < found.threshold < 1
     assert found.reason
     assert found.sample == 24

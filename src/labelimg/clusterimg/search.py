@@ -136,6 +136,48 @@ def similar_pairs(
     return Pairs(i, j, kernel.similarity(value), gathered.complete)
 
 
+def listed_pairs(n: int, kernel: Kernel, i: NDArray[np.int64], j: NDArray[np.int64], *, threads: int = 1) -> Pairs:
+    """The given pairs i < j, sorted by (i, j), of those that are similar; `kernel` must go by rows of its own."""
+    starts = np.searchsorted(i, np.arange(n + 1))
+    room: Found = np.empty(len(i), np.int32), np.empty(len(i), np.int32), np.empty(len(i), kernel.value_type)
+    counts = np.zeros(n, np.int64)
+
+    def look(start: int, stop: int) -> None:
+        # Two images of one label are taken for connected, and so are left out: only what is listed has another one.
+        arguments, labels = (*kernel.arguments, *kernel.room(1)), np.zeros(n, np.int32)
+        for row in range(start, stop):
+            first, last = int(starts[row]), int(starts[row + 1])
+            if first == last:
+                continue
+            listed = j[first:last]
+            labels[listed] = 1
+            out = tuple(part[first:last] for part in room)
+            counts[row] = _listed_row(kernel, arguments, row, listed, labels, out)
+            labels[listed] = 0
+
+    in_threads(look, n, threads)
+    kept = np.flatnonzero(np.arange(len(i)) - starts[i] < counts[i])
+    return Pairs(room[0][kept], room[1][kept], kernel.similarity(room[2][kept]))
+
+
+def _listed_row(
+    kernel: Kernel,
+    arguments: tuple[object, ...],
+    row: int,
+    listed: NDArray[np.int64],
+    labels: NDArray[np.int32],
+    out: tuple[NDArray[np.generic], ...],
+) -> int:
+    count, column, until = 0, int(listed[0]), int(listed[-1]) + 1
+    while column < until:
+        left = tuple(part[count:] for part in out)
+        found, column = kernel.run(*arguments, row, row + 1, column, until, kernel.limit, labels, *left)
+        count += found
+        if count == len(listed):
+            break
+    return count
+
+
 def _search_block(
     n: int, kernel: Kernel, start: int, labels: NDArray[np.int32], most: int | None, stopped: threading.Event
 ) -> _Gathered:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from labelimg.clusterimg.features import Features
 from labelimg.clusterimg.linkage import link
 from labelimg.clusterimg.methods.base import Method
+from labelimg.clusterimg.nearest import Nearest
 from labelimg.errors import UsageError
 
 MOST = 4000  # images of a sample: all their similarities are held, 64 MB
@@ -25,12 +26,14 @@ class Similarities:
     """All similarities of a sample of images.
 
     rows: (s,) int64, ascending, which images; count: how many images there are in all; values: (s (s - 1) / 2,)
-    float64, in the order of the pairs (0, 1), (0, 2), ... (1, 2), ...
+    float64, in the order of the pairs (0, 1), (0, 2), ... (1, 2), ...; nearest: of a larger sample, of which these
+    images are some, the similarities of those that are most alike.
     """
 
     rows: NDArray[np.int64]
     count: int
     values: NDArray[np.float64]
+    nearest: Nearest | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

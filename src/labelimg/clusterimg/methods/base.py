@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelimg.clusterimg.features import Features, features_of
-from labelimg.clusterimg.pairs import Pairs, Progress
+from labelimg.clusterimg.pairs import Kernel, Pairs, Progress
 from labelimg.decoding import Shrink
 from labelimg.errors import UsageError
 
@@ -29,13 +29,16 @@ class Method(ABC):
     """A way to compare images, with its parameters.
 
     name: as on the command line. default_threshold: measured, see docs/quality.md. squared: whether 1 - similarity goes
-    with the square of how far images differ. looked_at: how many images a threshold is found by, for what that costs.
+    with the square of how far images differ. unlike: the middle and the deviation of the similarities of unlike
+    photographs, as the greatest of them lie (where squared, of 1 - the root of 1 - similarity). looked_at: of how many
+    images all pairs are compared to find a threshold, for what that costs.
     dtype: of the features. size, scale: what images are shrunk to, (width, height) or a factor; at most one of them,
     None for what the method prefers.
     """
 
     name: ClassVar[str]
     default_threshold: ClassVar[float]
+    unlike: ClassVar[tuple[float, float]]
     squared: ClassVar[bool] = False
     looked_at: ClassVar[int] = 1000
     dtype: ClassVar[type]
@@ -93,6 +96,25 @@ class Method(ABC):
         The same pairs and similarities whatever the threads; no pair of fewer than two images.
         """
 
+    def guess(self, features: Features) -> NDArray[np.float32] | None:  # noqa: ARG002 (others need them)
+        """About how alike any two images are, (n, n) on a scale of its own; None where that is no cheaper to say.
+
+        It says which pairs to compare first, for `listed_pairs`.
+        """
+        return None
+
+    def kernel(self, features: Features, threshold: float, threads: int) -> Kernel:
+        """The search among at least two images; of a method that can `guess` for those that it does so for."""
+        raise NotImplementedError
+
+    def listed_pairs(
+        self, features: Features, i: NDArray[np.int64], j: NDArray[np.int64], *, threads: int = 1
+    ) -> Pairs:
+        """The pairs i < j, sorted, and their similarities; of a method that can `guess`."""
+        from labelimg.clusterimg.search import listed_pairs
+
+        return listed_pairs(len(features), self.kernel(features, -2.0, threads), i, j, threads=threads)
+
     def warm_up(self, count: int) -> None:
         """Load the compiled kernels that comparing `count` images needs; the first time on a machine, compile them."""
         if count < 2:
@@ -100,6 +122,14 @@ class Method(ABC):
         width, height = self.shrink.target(64, 48)
         blank = np.zeros((height, width, 3) if self.shrink.colour else (height, width), np.uint8)
         self.similar_pairs(features_of([self.feature(blank)] * 2, self.dtype), 0.5)
+
+
+def reduced(images: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
+    """Images of one size, (n, h, w) or (n, h, w, 3), as side x side means of their pixels; float32."""
+    import cv2
+
+    made = [cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA) for image in images]
+    return np.asarray(made, np.float32)
 
 
 def least_count(threshold: float, total: int) -> int:

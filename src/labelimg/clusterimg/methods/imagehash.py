@@ -26,6 +26,7 @@ class ImageHash(Method):
 
     name: ClassVar[str] = "imagehash"
     default_threshold: ClassVar[float] = 0.69
+    unlike: ClassVar[tuple[float, float]] = (0.5, 0.0428)
     dtype: ClassVar[type] = np.uint64
 
     hash_size: int = parameter(12, "the hash has N x N bits", 2, 64)

@@ -25,6 +25,7 @@ class MinHash(Method):
 
     name: ClassVar[str] = "minhash"
     default_threshold: ClassVar[float] = 0.54
+    unlike: ClassVar[tuple[float, float]] = (0.225, 0.0775)
     dtype: ClassVar[type] = np.uint32
 
     corner_size: int = parameter(160, "the longest side, in pixels, at which corners are looked for", 16, 4096)

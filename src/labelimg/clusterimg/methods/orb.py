@@ -27,7 +27,8 @@ class Orb(Method):
 
     name: ClassVar[str] = "orb"
     default_threshold: ClassVar[float] = 0.22
-    looked_at: ClassVar[int] = 200
+    unlike: ClassVar[tuple[float, float]] = (0.02, 0.045)
+    looked_at: ClassVar[int] = 150
     dtype: ClassVar[type] = np.uint8
 
     orb_size: int = parameter(400, "the longest side, in pixels, at which keypoints are looked for", 32, 8192)
@@ -65,12 +66,18 @@ class Orb(Method):
         progress: Progress | None = None,
     ) -> Pairs:
         """The pairs whose share of good matches is greater than the threshold."""
-        from labelimg.clusterimg import kernels
         from labelimg.clusterimg.search import similar_pairs
 
         n = len(features)
         if n < 2:
             return no_pairs()
+        kernel = self.kernel(features, threshold, threads)
+        return similar_pairs(n, kernel, threads=threads, most=most, progress=progress)
+
+    def kernel(self, features: Features, threshold: float, threads: int) -> Kernel:  # noqa: ARG002 (others need them)
+        """The search among at least two images."""
+        from labelimg.clusterimg import kernels
+
         words = np.ascontiguousarray(features.values).reshape(-1, 32).view(np.uint64)
         largest = int(features.shapes[:, 0].max())
 
@@ -78,7 +85,7 @@ class Orb(Method):
             nearest = np.empty((2, largest), np.bool_)
             return nearest[0], nearest[1], np.empty(_AT_ONCE, np.int32), np.empty((4, largest), np.uint64)
 
-        kernel = Kernel(
+        return Kernel(
             kernels.match_pairs,
             (words, features.offsets // 32, self.good_bits),
             limit=float(threshold),
@@ -87,4 +94,17 @@ class Orb(Method):
             similarity=as_they_are,
             room=room,
         )
-        return similar_pairs(n, kernel, threads=threads, most=most, progress=progress)
+
+    def guess(self, features: Features) -> NDArray[np.float32]:
+        """How many 16-bit words the descriptors of two images have in common, of all that they have."""
+        from scipy.sparse import csr_matrix
+
+        words = np.ascontiguousarray(features.values).reshape(-1, 32).view(np.uint16)
+        columns = words + (np.arange(16) << 16)
+        counts = features.shapes[:, 0]
+        rows = np.repeat(np.arange(len(features)), 16 * counts)
+        seen = csr_matrix((np.ones(columns.size, np.float32), (rows, columns.ravel())), shape=(len(features), 16 << 16))
+        seen.data[:] = 1
+        shared: NDArray[np.float32] = (seen @ seen.T).toarray()
+        shared /= np.maximum(counts[:, None] + counts, 1)
+        return shared

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelimg.clusterimg.features import Features
-from labelimg.clusterimg.methods.base import Method
+from labelimg.clusterimg.methods.base import Method, reduced
 from labelimg.clusterimg.pairs import Kernel, Pairs, Progress, as_they_are, no_pairs
 from labelimg.decoding import Shrink
 from labelimg.errors import UsageError
@@ -18,6 +18,8 @@ _WINDOW = 7
 _BAND = 8  # rows of windows that are bounded together
 _VECTOR = 32  # blocks that compiled code takes at a time, at most
 _ROWS = 16  # images whose window sums stay in the cache
+_REDUCED = 64  # pixels of a side of the images by whose blocks it is guessed which are alike
+_STABLE = (0.03 * 255) ** 2  # SSIM's constant
 _GROUP_MEMORY = 1 << 30  # bytes of the images of one size that are copied together in memory
 
 
@@ -31,8 +33,9 @@ class Ssim(Method):
 
     name: ClassVar[str] = "ssim"
     default_threshold: ClassVar[float] = 0.68
+    unlike: ClassVar[tuple[float, float]] = (0.06, 0.09)
     squared: ClassVar[bool] = True
-    looked_at: ClassVar[int] = 200
+    looked_at: ClassVar[int] = 150
     dtype: ClassVar[type] = np.uint8
 
     def __post_init__(self) -> None:
@@ -70,7 +73,10 @@ class Ssim(Method):
             images = features.stacked()
             if len(images) < 2 or min(images.shape[1:]) < _WINDOW:
                 return no_pairs()
-            return _same_size_pairs(images, threshold, threads, most, progress)
+            from labelimg.clusterimg.search import similar_pairs
+
+            kernel = _same_size_kernel(images, threshold, threads)
+            return similar_pairs(len(images), kernel, threads=threads, most=most, progress=progress)
         _, group = np.unique(features.shapes, axis=0, return_inverse=True)
         sizes = [np.flatnonzero(group == k).astype(np.int32) for k in range(int(group.max()) + 1)]
         total = sum(len(rows) * (len(rows) - 1) // 2 for rows in sizes)
@@ -85,12 +91,32 @@ class Ssim(Method):
 
         return together(len(features), parts, most=most)
 
+    def kernel(self, features: Features, threshold: float, threads: int) -> Kernel:
+        """The search among at least two images of one size."""
+        return _same_size_kernel(features.stacked(), threshold, threads)
 
-def _same_size_pairs(
-    images: NDArray[np.uint8], threshold: float, threads: int, most: int | None, progress: Progress | None
-) -> Pairs:
+    def guess(self, features: Features) -> NDArray[np.float32] | None:
+        """How alike 4x4 blocks of the images are, reduced to 64 x 64 pixels; of one size only, and no smaller.
+
+        Of two blocks it is (covariance + C) / the root of (variance + C) (variance + C), the SSIM without the means, in
+        which the root stands for half the sum: so it is one product of matrices.
+        """
+        if not features.same_shape or min(features.shapes[0]) < _REDUCED:
+            return None
+        small = reduced(features.stacked(), _REDUCED)
+        blocks = small.reshape(len(features), _REDUCED // 4, 4, _REDUCED // 4, 4).transpose(0, 1, 3, 2, 4)
+        blocks = blocks.reshape(len(features), -1, 16)
+        blocks = blocks - blocks.mean(axis=2, keepdims=True)
+        power = np.square(blocks).mean(axis=2, keepdims=True) + np.float32(_STABLE)
+        parts = np.concatenate([blocks / np.sqrt(power * 16), np.sqrt(np.float32(_STABLE) / power)], axis=2)
+        parts = parts.reshape(len(features), -1)
+        alike: NDArray[np.float32] = parts @ parts.T
+        return alike
+
+
+def _same_size_kernel(images: NDArray[np.uint8], threshold: float, threads: int) -> Kernel:
     from labelimg.clusterimg import kernels
-    from labelimg.clusterimg.search import in_threads, similar_pairs
+    from labelimg.clusterimg.search import in_threads
 
     n, h, w = images.shape
     oh, ow = h - _WINDOW + 1, w - _WINDOW + 1
@@ -113,7 +139,7 @@ def _same_size_pairs(
         columns = np.empty((2, w), np.int32)
         return *windows, np.empty((rows + 1, bands), np.bool_), np.empty(bands), *columns
 
-    kernel = Kernel(
+    return Kernel(
         kernels.ssim_pairs,
         (images, coarse, fine, coarse_weights, fine_weights, fine_weights.sum(axis=1, dtype=np.float64), orders),
         limit=float(threshold),
@@ -123,7 +149,6 @@ def _same_size_pairs(
         similarity=as_they_are,
         room=room,
     )
-    return similar_pairs(n, kernel, threads=threads, most=most, progress=progress)
 
 
 def _weights(oh: int, ow: int, side: int, bands: int) -> NDArray[np.float32]:

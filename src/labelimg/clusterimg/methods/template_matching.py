@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelimg.clusterimg.features import Features, features_of
-from labelimg.clusterimg.methods.base import Method
+from labelimg.clusterimg.methods.base import Method, reduced
 from labelimg.clusterimg.pairs import Kernel, Pairs, Progress, as_they_are, no_pairs
 from labelimg.decoding import Shrink
 
@@ -26,8 +26,9 @@ class TemplateMatching(Method):
 
     name: ClassVar[str] = "tm"
     default_threshold: ClassVar[float] = 0.92
+    unlike: ClassVar[tuple[float, float]] = (0.27, 0.125)
     squared: ClassVar[bool] = True
-    looked_at: ClassVar[int] = 400
+    looked_at: ClassVar[int] = 300
     dtype: ClassVar[type] = np.uint8
 
     @property
@@ -56,15 +57,22 @@ class TemplateMatching(Method):
         progress: Progress | None = None,
     ) -> Pairs:
         """The pairs whose similarity is greater than the threshold."""
-        from labelimg.clusterimg import kernels
         from labelimg.clusterimg.search import similar_pairs
 
         n = len(features)
         if n < 2:
             return no_pairs()
+        kernel = self.kernel(features, threshold, threads)
+        return similar_pairs(n, kernel, threads=threads, most=most, progress=progress)
+
+    def kernel(self, features: Features, threshold: float, threads: int) -> Kernel:
+        """The search among at least two images, of one size or of several."""
+        from labelimg.clusterimg import kernels
+
+        n = len(features)
         if features.same_shape:
             values = features.stacked().reshape(n, -1)
-            kernel = Kernel(
+            return Kernel(
                 kernels.sqdiff_pairs,
                 (values, *_norms_and_sums(values, features.shapes[0], threads)),
                 limit=float(threshold),
@@ -72,20 +80,29 @@ class TemplateMatching(Method):
                 pair_ns=values.shape[1] * 0.2,
                 similarity=as_they_are,
             )
-        else:
-            pixels = features.shapes.prod(axis=1)
-            largest = int((features.shapes[:, :2] + 1).prod(axis=1).max())
-            kernel = Kernel(
-                kernels.template_pairs,
-                (features.values, features.offsets, features.shapes),
-                limit=float(threshold),
-                value_type=np.float64,
-                pair_ns=float(pixels.mean()) ** 2 * 0.1,
-                similarity=as_they_are,
-                rows=4,
-                room=lambda _: (np.empty(largest, np.int64),),
-            )
-        return similar_pairs(n, kernel, threads=threads, most=most, progress=progress)
+        pixels = features.shapes.prod(axis=1)
+        largest = int((features.shapes[:, :2] + 1).prod(axis=1).max())
+        return Kernel(
+            kernels.template_pairs,
+            (features.values, features.offsets, features.shapes),
+            limit=float(threshold),
+            value_type=np.float64,
+            pair_ns=float(pixels.mean()) ** 2 * 0.1,
+            similarity=as_they_are,
+            rows=4,
+            room=lambda _: (np.empty(largest, np.int64),),
+        )
+
+    def guess(self, features: Features) -> NDArray[np.float32] | None:
+        """The similarity of the images reduced to 16 x 16 pixels; of one size only."""
+        if not features.same_shape:
+            return None
+        small = reduced(features.stacked(), 16).reshape(len(features), -1)
+        products = small @ small.T
+        norms = np.sqrt(np.maximum(np.diag(products), 1e-6))
+        ratio = norms[:, None] / norms
+        alike: NDArray[np.float32] = 1 - (ratio + 1 / ratio - 2 * products / (norms[:, None] * norms))
+        return alike
 
     def warm_up(self, count: int) -> None:
         """Load the kernel for images of one size, or of several where a scale makes them so."""
