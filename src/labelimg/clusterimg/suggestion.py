@@ -36,7 +36,7 @@ _ABOVE_BULK = 0.5  # pairs that are taken to reach beyond what the similarities 
 _GAP = 0.31  # the widest gap that a threshold of the default method leaves above it; others are measured by it
 _NEAR, _FURTHER, _FAR = 0.01, 0.04, 0.08  # steps of the threshold that clusters should not change by
 _SMOOTH = 10  # of so few pairs or joins a change does not count
-_EQUAL = 2.0  # by how much of the score the method's own threshold may be worse than the best and stay
+_EQUAL = 2.0  # by how much of the score a threshold below the method's own must be better
 _GLUED = 0.3  # the share of images in one cluster from which on it is taken for glued together
 
 # What weighs how much; docs/threshold.md says how it was fitted.
@@ -88,8 +88,8 @@ def sample_for(
 def suggest(similarities: Similarities, method: Method) -> Suggestion:
     """The threshold for the images that the sample was taken from.
 
-    It is the method's own where that gives the same clusters, or where there are too few images to tell. It depends on
-    the similarities and the number of images alone.
+    It is the method's own where a lower one is hardly better, where that gives the same clusters, or where there are
+    too few images to tell. It depends on the similarities and the number of images alone.
     """
     s, default = len(similarities), method.default_threshold
     if s < _FEW:
@@ -108,7 +108,7 @@ def suggest(similarities: Similarities, method: Method) -> Suggestion:
     chosen = float(at[np.argmax(score)])
     default_at = float(_root(np.array([default]))[0]) if method.squared else default
     nearly = int(np.argmin(np.abs(at - default_at)))
-    if score[nearly] >= score.max() - _EQUAL and at[0] <= default_at:
+    if at[0] <= chosen < default_at and score[nearly] >= score.max() - _EQUAL:
         chosen = default_at
     joins = int(linkage.joins(np.array([chosen]))[0])
     reach = _reach(values, similarities, linkage.labels(joins)[places])
@@ -124,8 +124,8 @@ def suggest(similarities: Similarities, method: Method) -> Suggestion:
         reason = "there is no clear gap between like and unlike; clusters change least here"
     same = int(linkage.joins(np.array([default_at]))[0]) == joins and default_at > float(at[0])
     if same and (similarities.count == linked or (reach is not None and reach <= default_at)):
-        return Suggestion(default, f"the method's own; {reason}", s)
-    return Suggestion(round(threshold, 3), reason, s)
+        return Suggestion(default, f"the method's own; {reason}", linked)
+    return Suggestion(round(threshold, 3), reason, linked)
 
 
 def _images(count: int) -> str:
