@@ -112,16 +112,15 @@ def suggest(similarities: Similarities, method: Method) -> Suggestion:
         chosen = default_at
     joins = int(linkage.joins(np.array([chosen]))[0])
     reach = _reach(values, similarities, linkage.labels(joins)[places])
-    by_chance = "" if reach is None else f"{_images(similarities.count)} that are unlike reach {{:.2f}} by chance"
     if reach is not None and similarities.count > linked:
         chosen = max(chosen, min(reach, 1 - _STEP))
     threshold, told = (_unrooted(chosen), _unrooted(reach or 0.0)) if method.squared else (chosen, reach or 0.0)
     if reach is None:
         reason = "all are alike" if joins == linked - 1 else "too few are unlike to tell what chance does"
     elif reach <= chosen:
-        reason = by_chance.format(told)
+        reason = f"{_images(similarities.count)} that are unlike reach {told:.2f} by chance"
     else:
-        reason = "there is no clear gap between like and unlike; clusters change least here"
+        reason = f"clusters change least here, though chance may reach {told:.2f} among {_images(similarities.count)}"
     same = int(linkage.joins(np.array([default_at]))[0]) == joins and default_at > float(at[0])
     if same and (similarities.count == linked or (reach is not None and reach <= default_at)):
         return Suggestion(default, f"the method's own; {reason}", linked)
