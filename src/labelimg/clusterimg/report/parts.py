@@ -10,9 +10,7 @@ import math
 import os
 import re
 from binascii import b2a_base64
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import blake2b
 from json.encoder import encode_basestring_ascii as quoted
 from pathlib import Path
@@ -154,26 +152,17 @@ def write_parts(result: Result, layout: Layout, images: Images, run: str) -> Ite
         files.write_atomic(result.out / path, script, binary=True, durable=False)
         return path.as_posix()
 
-    def contents() -> Iterator[tuple[str, bytes]]:
-        for part in range(1, -(-n // PART)):
-            yield f"part_{part}", images.of(range(part * PART, min(n, (part + 1) * PART)))
-        yield "names", printable_list([result.names[row] for row in layout.rows.tolist()])
-        clusters = list(_clusters(result, layout))
-        if len(clusters) > _CLUSTERS_IN_PAGE:
-            yield "clusters", _json(clusters)
-        rows = {row for pairs in (layout.links, layout.misses) for row in (*pairs.i.tolist(), *pairs.j.tolist())}
-        slots = sorted(int(layout.slots[row]) for row in rows)
-        yield "pairs", b"[%b,\n%b]" % (_json(slots), images.of(slots))
-        if result.places is not None:
-            yield "map", _json(_map(result, layout))
-
-    with ThreadPoolExecutor(1) as writer:  # the next part is made while one is written
-        being_written: deque[Future[str]] = deque()
-        for name, content in contents():
-            being_written.append(writer.submit(write, name, content))
-            if len(being_written) > 1:
-                yield being_written.popleft().result()
-        yield from (each.result() for each in being_written)
+    for part in range(1, -(-n // PART)):
+        yield write(f"part_{part}", images.of(range(part * PART, min(n, (part + 1) * PART))))
+    yield write("names", printable_list([result.names[row] for row in layout.rows.tolist()]))
+    clusters = list(_clusters(result, layout))
+    if len(clusters) > _CLUSTERS_IN_PAGE:
+        yield write("clusters", _json(clusters))
+    rows = {row for pairs in (layout.links, layout.misses) for row in (*pairs.i.tolist(), *pairs.j.tolist())}
+    slots = sorted(int(layout.slots[row]) for row in rows)
+    yield write("pairs", b"[%b,\n%b]" % (_json(slots), images.of(slots)))
+    if result.places is not None:
+        yield write("map", _json(_map(result, layout)))
 
 
 def _clusters(result: Result, layout: Layout) -> Iterator[list[Any]]:
