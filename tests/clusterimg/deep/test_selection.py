@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from labelimg import Candidate, Search, best_clustering
 from labelimg.clusterimg.deep import selection
 from labelimg.clusterimg.deep.grouper import Choosing, DeepGrouper
+from labelimg.clusterimg.deep.preparing import prepared
 from labelimg.clusterimg.deep.selection import prepared
 from labelimg.clusterimg.features import Features
 from labelimg.errors import UsageError
@@ -241,3 +242,9 @@ def test_where_no_candidate_is_left_a_batch_is_one_cluster_and_representatives_s
     for_six = grouper(points, algorithm="kmeans", clusters=(6,))
     assert for_six.group(rows).labels.tolist() == [0] * 6
     assert for_six.match(rows).labels.tolist() == [-1] * 6
+
+
+def test_equal_images_are_prepared_without_a_warning():
+    made = prepared(np.ones((3, 8), np.float32), pca=1, unit_length=True)
+    assert made.shape == (3, 1)
+    assert not made.any()

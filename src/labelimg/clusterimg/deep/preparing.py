@@ -41,7 +41,10 @@ def preparation(points: _Points, *, pca: int | None, unit_length: bool) -> Calla
         from sklearn.decomposition import PCA
 
         solver = "covariance_eigh" if points.shape[0] > points.shape[1] else "full"
-        reduction = PCA(pca, svd_solver=solver).fit((points - mean) / deviation)
+        with np.errstate(
+            invalid="ignore"
+        ):  # the shares of a variance that is zero, of equal images, which nobody asks for
+            reduction = PCA(pca, svd_solver=solver).fit((points - mean) / deviation)
 
     def prepare(others: _Points) -> _Points:
         made: _Points = others - mean
