@@ -16,7 +16,6 @@ from sklearn.preprocessing import StandardScaler
 from labelimg import Candidate, Search, best_clustering
 from labelimg.clusterimg.deep import selection
 from labelimg.clusterimg.deep.grouper import Choosing, DeepGrouper
-from labelimg.clusterimg.deep.preparing import prepared
 from labelimg.clusterimg.deep.selection import prepared
 from labelimg.clusterimg.features import Features
 from labelimg.errors import UsageError
