@@ -13,6 +13,7 @@ from labelimg.clusterimg.clock import Clock
 from labelimg.clusterimg.features import Features
 from labelimg.clusterimg.results import Settings
 from labelimg.decoding import Shrink
+from labelimg.files import StrPath
 from labelimg.images import Unreadable
 
 Made = tuple[NDArray[Any], NDArray[np.int8] | None]  # a feature and, where wanted, the signature
@@ -71,12 +72,12 @@ class Engine(Protocol):
         ...
 
 
-def engine_of(settings: Settings) -> Engine:
-    """The engine that an earlier run was made with; raises UsageError or OutputError where it cannot be had."""
+def engine_of(settings: Settings, out: StrPath) -> Engine:
+    """The engine that the run in `out` was made with; raises UsageError or OutputError where it cannot be had."""
     if settings.method == "deep":
         from labelimg.clusterimg.deep.engine import engine_of_run
 
-        return engine_of_run(settings)
+        return engine_of_run(settings, out)
     from labelimg.clusterimg.methods import make_method
     from labelimg.clusterimg.pairwise import PairwiseEngine
 

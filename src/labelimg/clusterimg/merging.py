@@ -105,7 +105,7 @@ def _merged(
     out: Path, run: dict[str, Any], settings: Settings, threads: int, cache: FeatureCache | None, clock: Clock
 ) -> tuple[Clustering, list[tuple[str, str]]]:
     """The merged clustering, and which file is to be renamed to what."""
-    engine = engine_of(settings)
+    engine = engine_of(settings, out)
     root = Path(run["root"])
     with clock.stage("finding images"):
         items, unreadable = placed_items(out, root)

@@ -145,7 +145,7 @@ def cuts_of(
         kept = _kept_pairs(review, rows)
         if kept is not None:
             return ChainCuts(rows, strongest(len(rows), kept), settings.threshold)
-    engine = engine_of(settings)
+    engine = engine_of(settings, review.out)
     clock = Clock(progress)
     count, memory = thread_count(threads), available_memory() // 2
     paths = [review.standing.feature_path(row) for row in rows.tolist()]

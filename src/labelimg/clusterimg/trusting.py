@@ -59,6 +59,12 @@ def may_read(out: StrPath, root: StrPath) -> bool:
     return os.path.join(os.path.normpath(root), "").startswith(os.path.join(root_of(record), ""))
 
 
+def is_recorded_by_us(out: StrPath) -> bool:
+    """Whether the record in `out` is ours."""
+    record = read_record(out)
+    return record is not None and record.ours
+
+
 def _not_ours(out: StrPath, record: Record) -> str:
     where = printable(root_of(record))
     return (

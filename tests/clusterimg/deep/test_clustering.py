@@ -403,6 +403,18 @@ def test_a_perceptual_model_that_cannot_look_at_so_small_pictures_is_one_line(co
         labelimg.train(colours, out=tmp_path / "m.ckpt", training=how)
 
 
+def test_the_model_that_a_foreign_result_names_is_not_read(colours, model, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    labelimg.deep_cluster(colours, model=model, clusters=[3], batch_size=9, merge=False, out=out)
+    before = run_json(out)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "somebody else's"))
+    with pytest.raises(OutputError, match=r"was not made by you on this machine, and its model lies elsewhere"):
+        labelimg.merge(out)
+    assert run_json(out) == before
+    monkeypatch.undo()
+    assert labelimg.merge(out).merged is not None
+
+
 def test_the_reference_and_the_help_name_the_defaults_of_training():
     readme = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
     train = readme.partition("### `labelimg train")[2].partition("### `")[0]

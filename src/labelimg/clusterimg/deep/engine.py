@@ -14,7 +14,9 @@ from labelimg.clusterimg.deep.extra import need
 from labelimg.clusterimg.deep.grouper import Choosing, DeepGrouper
 from labelimg.clusterimg.features import Features
 from labelimg.clusterimg.results import Settings
-from labelimg.errors import ModelError, OutputError
+from labelimg.clusterimg.trusting import is_recorded_by_us
+from labelimg.errors import ModelError, OutputError, printable
+from labelimg.files import StrPath
 
 if TYPE_CHECKING:
     from labelimg.clusterimg.deep.embedding import Embedder
@@ -84,11 +86,14 @@ def as_parameters(embedder: Embedder, choosing: Choosing, *, model: str, weights
     }
 
 
-def engine_of_run(settings: Settings) -> DeepEngine:
-    """The engine of an earlier run; raises ModelError where its model is not what it was."""
+def engine_of_run(settings: Settings, out: StrPath) -> DeepEngine:
+    """The engine of the run in `out`; raises ModelError where its model is not what it was.
+
+    A model's file is read only where this user made the run on this machine; raises OutputError elsewhere.
+    """
     need("torch", "sklearn")
     from labelimg.clusterimg.deep.embedding import Embedder
-    from labelimg.clusterimg.deep.models import open_model
+    from labelimg.clusterimg.deep.models import is_checkpoint, open_model
 
     own: Mapping[str, Any] = settings.parameters
     try:
@@ -100,6 +105,9 @@ def engine_of_run(settings: Settings) -> DeepEngine:
             raise TypeError("model")
     except (KeyError, TypeError, ValueError) as error:
         raise OutputError(f"run.json does not say how the run was made: {error}") from error
+    if (is_checkpoint(model) or weights is not None) and not is_recorded_by_us(out):
+        text = f"was not made by you on this machine, and its model lies elsewhere, in {printable(weights or model)}"
+        raise OutputError(f"{printable(out)} {text}: cluster the images again with it")
     embedder = Embedder(open_model(model, weights=weights, size=size))
     if embedder.fingerprint != fingerprint:
         raise ModelError(f"{Path(model).name} is not the model any more that the run was made with")
