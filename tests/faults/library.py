@@ -1,6 +1,6 @@
-"""Go over the files of a folder one by one with the functions that no command calls; print what became of them.
+"""Go over the files of a folder one by one with what takes one image at a time; print what became of them.
 
-usage: library.py embed|grabcut FOLDER
+usage: library.py embed|grabcut|preview FOLDER
 """
 
 from __future__ import annotations
@@ -9,12 +9,16 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+from PIL import Image
+from typer.testing import CliRunner
 
 import labelimg
+from labelimg import cli
 from labelimg.decoding import Shrink, check_room, large_pixels, read
-from labelimg.errors import UnreadableImageError
+from labelimg.errors import LabelimgError
 from labelimg.images import find_images
 from labelimg.segmentatimg.geometry import Rect
 from labelimg.segmentatimg.prompts import Prompts
@@ -42,15 +46,24 @@ def grabcut(path: str) -> bool:
     return found.shape == image.shape[:2] and found.dtype == bool
 
 
+def preview(path: str) -> bool:
+    """The command's sheet of an image, in this process: to start it for each would take longer than all its work."""
+    sheet = Path(sys.argv[2]).with_name("sheet.png")
+    words = ["preview", path, "--out", str(sheet), "--tile", "64", "--overwrite", "--quiet"]
+    CliRunner().invoke(cli.app, words, catch_exceptions=False)
+    with Image.open(sheet) as picture:
+        return picture.height > 64
+
+
 def main() -> None:
     """Go over the files."""
-    work = embedded() if sys.argv[1] == "embed" else grabcut
+    work = {"embed": embedded, "grabcut": lambda: grabcut, "preview": lambda: preview}[sys.argv[1]]()
     found = find_images([sys.argv[2]])
     became = Counter({"unreadable": len(found.unreadable)})
     for path in found.paths:
         try:
             became["done" if work(path) else "wrong"] += 1
-        except UnreadableImageError as error:
+        except LabelimgError as error:
             assert "\n" not in str(error)
             became["unreadable"] += 1
     print(json.dumps(became))  # noqa: T201

@@ -166,11 +166,11 @@ def test_masks_and_stamp_go_over_every_file(corpus, tmp_path):
 
 
 @pytest.mark.skipif(not ALL, reason="make test-faults")
-@pytest.mark.parametrize("work", ["embed", "grabcut"])
-def test_functions_without_a_command_account_for_every_file(corpus, work):
+@pytest.mark.parametrize("work", ["embed", "grabcut", "preview"])
+def test_what_takes_one_image_at_a_time_accounts_for_every_file(corpus, work):
     folder, names = corpus
     script = Path(__file__).parent / "library.py"
-    printed, _, how = run(script, work, folder, files=len(names), script=True)
+    printed, _, how = run(script, work, folder, files=len(names), limited=work == "preview", script=True)
     assert how["status"] == 0
     became = json.loads(printed)
     assert became.keys() == {"done", "unreadable"} and sum(became.values()) == len(set(names) - NO_IMAGES)
