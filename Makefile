@@ -47,7 +47,7 @@ test: $(VENV)/.installed-dev .screen-tools ## check style, types, layers, and ru
 	@$(BIN)/python -m pytest </dev/null
 
 # `make test` tries a sample of these; the seed of the sample is LABELIMG_FAULTS_SEED.
-test-faults: $(VENV)/.installed-dev ## kill runs at every file operation, try all bad files, fuzz at length (about 40 minutes)
+test-faults: $(VENV)/.installed-dev ## kill runs at every file operation, try all bad files, fuzz at length (about 10 minutes)
 	@LABELIMG_FAULTS=all $(BIN)/python -m pytest tests/faults -rs </dev/null
 
 test-soak: $(VENV)/.installed-dev ## cluster, merge and undo 50,000 images; descriptors, memory and threads stay flat
