@@ -42,7 +42,7 @@ def test_streams_closed_before_the_start_are_done_without(folder, closed):
 def test_what_cannot_be_printed_is_said_in_one_line(folder, words):
     done = shell(f"labelimg {words.format(folder)} > /dev/full")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == "labelimg: cannot print: No space left on device"
+    assert done.stderr.splitlines()[-1] == "labelimg: the system refuses to go on: No space left on device"
     assert "Traceback" not in done.stderr
 
 

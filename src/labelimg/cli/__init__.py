@@ -197,7 +197,7 @@ def _told(error: OSError) -> str:
     except OSError:
         return "the folder that this was started in is gone; change to another"
     name = "" if error.filename is None else f"{printable(os.fsdecode(error.filename))}: "
-    return f"{name or 'cannot print: '}{error.strerror or error}"
+    return f"{name or 'the system refuses to go on: '}{error.strerror or error}"
 
 
 def fail(text: str, status: int) -> NoReturn:
