@@ -128,7 +128,8 @@ class Pictures(QObject):
                         self._told = True
                         self._came.emit()
         except BaseException:
-            self._busy -= 1
+            with self._lock:
+                self._busy -= 1
             raise
 
     def _next(self) -> Key | None:
